@@ -1,0 +1,142 @@
+package policy
+
+// Verdict is what a decision concludes. The zero value denies.
+type Verdict uint8
+
+const (
+	// VerdictDeny grants nothing: the caller may not do this.
+	VerdictDeny Verdict = iota
+	// VerdictAllow grants a cross-origin caller what it asks.
+	VerdictAllow
+	// VerdictPass lets a request through without granting anything: it is not
+	// cross-origin, or the policy does not want it stopped.
+	VerdictPass
+)
+
+// Action is what the proxy must do. The zero value refuses.
+type Action uint8
+
+const (
+	// ActionRefuse answers in the service's place, with a status of 403 and a
+	// body that says why.
+	ActionRefuse Action = iota
+	// ActionAnswer answers a preflight in the service's place.
+	ActionAnswer
+	// ActionForward lets the request go on to the service and adds headers to
+	// whatever response comes, error replies too.
+	ActionForward
+)
+
+// Kind is how a request takes part in the CORS protocol.
+type Kind uint8
+
+const (
+	// KindNotCORS is a request without an Origin, or from the request's own.
+	KindNotCORS Kind = iota
+	// KindPreflight asks whether an actual request may be made.
+	KindPreflight
+	// KindActual is any other cross-origin request.
+	KindActual
+	// KindWebSocket is a WebSocket handshake, which browsers send to any host
+	// without asking (RFC 6455, section 10.2).
+	KindWebSocket
+)
+
+// Reason is why a decision came out as it did. The list is closed: the same
+// words stand in logs, metrics, explanations, tests and docs.
+type Reason uint8
+
+const (
+	// ReasonNone is the zero value, which no decision carries.
+	ReasonNone Reason = iota
+	// ReasonNoOrigin is of a request without an Origin.
+	ReasonNoOrigin
+	// ReasonSameOrigin is of a request from its own origin.
+	ReasonSameOrigin
+	// ReasonOriginAllowed is of an origin that may call, and asks for no more
+	// than it may do.
+	ReasonOriginAllowed
+	// ReasonOriginMalformed is of an Origin that no browser sends: several
+	// origins, or none by the Fetch standard's grammar.
+	ReasonOriginMalformed
+	// ReasonOriginNull is of the origin `null` where it may not call.
+	ReasonOriginNull
+	// ReasonOriginNotAllowed is of an origin that may not call.
+	ReasonOriginNotAllowed
+	// ReasonOriginExcluded is of an origin that `excludeOrigins` names.
+	ReasonOriginExcluded
+	// ReasonCrossSiteNavigation is of a form post that navigates, from an
+	// origin that may not call.
+	ReasonCrossSiteNavigation
+	// ReasonMethodNotAllowed is of an origin that may call, but not with this
+	// method.
+	ReasonMethodNotAllowed
+	// ReasonHeaderNotAllowed is of an origin that may call, but not with one
+	// of these request headers.
+	ReasonHeaderNotAllowed
+	// ReasonTooManyHeaders is of a preflight that asks for more than 128
+	// request headers, or for more than 8 KiB of them.
+	ReasonTooManyHeaders
+	// ReasonNoPolicy is of a request that no policy governs.
+	ReasonNoPolicy
+	// ReasonUnknownPolicy is of a route that names a policy that is not loaded.
+	ReasonUnknownPolicy
+	// ReasonDisabled is of a policy with `enforcement: DISABLED`.
+	ReasonDisabled
+
+	reasonCount
+)
+
+// WriteMode is how a header meets what the service itself sends.
+type WriteMode uint8
+
+const (
+	// WriteSet replaces the service's header, or adds ours.
+	WriteSet WriteMode = iota
+	// WriteAppend adds ours beside the service's.
+	WriteAppend
+	// WriteReplace replaces the service's header where there is one, and adds
+	// nothing where there is none: the service cannot grant what the policy
+	// does not.
+	WriteReplace
+)
+
+// A Header is one header of an answer.
+type Header struct {
+	// Name is in lower case.
+	Name string
+	// Value holds no control bytes, and is never empty.
+	Value string
+	Write WriteMode
+}
+
+var verdictWords = [...]string{"deny", "allow", "pass"}
+
+// String returns the word for v in logs and metrics.
+func (v Verdict) String() string { return verdictWords[v] }
+
+var kindWords = [...]string{"not_cors", "preflight", "actual", "websocket"}
+
+// String returns the word for k in logs and metrics.
+func (k Kind) String() string { return kindWords[k] }
+
+var reasonWords = [reasonCount]string{
+	ReasonNone:                "none",
+	ReasonNoOrigin:            "no_origin",
+	ReasonSameOrigin:          "same_origin",
+	ReasonOriginAllowed:       "origin_allowed",
+	ReasonOriginMalformed:     "origin_malformed",
+	ReasonOriginNull:          "origin_null",
+	ReasonOriginNotAllowed:    "origin_not_allowed",
+	ReasonOriginExcluded:      "origin_excluded",
+	ReasonCrossSiteNavigation: "cross_site_navigation",
+	ReasonMethodNotAllowed:    "method_not_allowed",
+	ReasonHeaderNotAllowed:    "header_not_allowed",
+	ReasonTooManyHeaders:      "too_many_headers",
+	ReasonNoPolicy:            "no_policy",
+	ReasonUnknownPolicy:       "unknown_policy",
+	ReasonDisabled:            "disabled",
+}
+
+// String returns the word for r in logs, metrics, explanations and docs.
+func (r Reason) String() string { return reasonWords[r] }

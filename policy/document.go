@@ -1,0 +1,87 @@
+package policy
+
+import (
+	"strconv"
+
+	"google.golang.org/protobuf/proto"
+)
+
+// A Document is one parsed policy document, with the places its parts came from.
+type Document struct {
+	// File names where the document came from: a path as the user gave it, or
+	// the key of a store.
+	File string
+	// Message is a *corsgatev1.CorsPolicy or a *corsgatev1.CorsOriginSet.
+	Message proto.Message
+	// Root is where the document and its parts stand in File. It may be nil.
+	Root *Place
+}
+
+// at returns the position of a place within the document.
+func (d *Document) at(p *Place) Position {
+	pos := Position{File: d.File}
+	if p != nil {
+		pos.Line, pos.Column = int(p.Line), int(p.Column)
+	}
+	return pos
+}
+
+// A Place is where a part of a document stands, and where its own parts do.
+type Place struct {
+	// Line and Column count from one; Column counts characters, not bytes.
+	Line, Column int32
+	// Fields holds the parts of a mapping, by the name that the document uses.
+	Fields map[string]*Place
+	// Items holds the parts of a list.
+	Items []Place
+}
+
+// Field returns the place of a part of a mapping, or p itself where the document
+// does not mention that part: an error about what is missing points at what
+// should hold it.
+func (p *Place) Field(name string) *Place {
+	if f := p.lookup(name); f != nil {
+		return f
+	}
+	return p
+}
+
+// Item returns the place of a list's element, or p itself where there is none.
+func (p *Place) Item(i int) *Place {
+	if p == nil || i < 0 || i >= len(p.Items) {
+		return p
+	}
+	return &p.Items[i]
+}
+
+// has reports whether the document mentions a part of a mapping, be it empty.
+func (p *Place) has(name string) bool {
+	return p.lookup(name) != nil
+}
+
+func (p *Place) lookup(name string) *Place {
+	if p == nil {
+		return nil
+	}
+	return p.Fields[name]
+}
+
+// A Position is a place in a named file. Line and Column count from one; zero
+// means unknown.
+type Position struct {
+	File   string `json:"file"`
+	Line   int    `json:"line,omitempty"`
+	Column int    `json:"column,omitempty"`
+}
+
+// String returns "file:line:col", or as much of it as is known.
+func (p Position) String() string {
+	s := p.File
+	if p.Line > 0 {
+		s += ":" + strconv.Itoa(p.Line)
+		if p.Column > 0 {
+			s += ":" + strconv.Itoa(p.Column)
+		}
+	}
+	return s
+}

@@ -140,3 +140,61 @@ var reasonWords = [reasonCount]string{
 
 // String returns the word for r in logs, metrics, explanations and docs.
 func (r Reason) String() string { return reasonWords[r] }
+
+// A Decision is what one request gets. The zero value refuses.
+type Decision struct {
+	Verdict Verdict
+	Reason  Reason
+	Action  Action
+	Kind    Kind
+	// Policy governs the request. It is nil where none does.
+	Policy *Policy
+
+	rule   ruleRef
+	answer *answer
+	// What the answer takes from the request.
+	origin         string
+	requestMethod  string
+	requestHeaders string
+	safe           safelisted
+}
+
+// Rule returns the part of a document that decided. It reports false where no
+// single part did.
+func (d *Decision) Rule() (Rule, bool) { return d.rule.resolve() }
+
+// Status is the status of our own answer, or zero where the request goes on to
+// the service.
+func (d *Decision) Status() int {
+	switch {
+	case d.answer != nil:
+		return d.answer.status
+	case d.Action == ActionForward:
+		return 0
+	default:
+		return statusForbidden
+	}
+}
+
+// Headers returns the headers to send, in a stable order, each name once.
+func (d *Decision) Headers() []Header {
+	if d.answer == nil {
+		return nil
+	}
+	headers := make([]Header, len(d.answer.fields))
+	for i := range d.answer.fields {
+		f := &d.answer.fields[i]
+		headers[i] = Header{Name: f.name, Value: f.text(d), Write: f.write}
+	}
+	return headers
+}
+
+// Body is the body of our own answer, and its type is that of the content-type
+// among the headers. It is empty for preflights that are not refused and where
+// the request goes on.
+func (d *Decision) Body() string {
+	if d.answer == nil {
+		return ""
+	}
+	return d.answer.body
+}

@@ -1,10 +1,22 @@
 package policy
 
+import (
+	corsgatev1 "github.com/corsgate/corsgate/proto/corsgate/v1"
+)
+
 // A Set is all policies that are in force, compiled. It is immutable and safe
 // for use by any number of goroutines.
 type Set struct {
-	revision string
-	policies []*Policy
+	revision   string
+	policies   []*Policy
+	originSets int
+	byName     map[string]*Policy
+	targets    targetIndex
+	refusals   refusals
+	// ungovernedNotCORS is indexed by whether the route adds Vary itself. Its
+	// elements may be nil.
+	ungovernedNotCORS [2]*answer
+	noPolicy   Disposition
 }
 
 // Revision identifies what the set holds: a hash of its documents, which does
@@ -16,9 +28,8 @@ func (s *Set) Revision() string { return s.revision }
 // the slice.
 func (s *Set) Policies() []*Policy { return s.policies }
 
-// Decide weighs one request. It does not allocate, takes no lock, and keeps no
-// reference to the request beyond the strings in it.
-func (s *Set) Decide(r *Request) Decision { return Decision{} }
+// OriginSets returns how many origin sets there are.
+func (s *Set) OriginSets() int { return s.originSets }
 
 // A Policy is one compiled policy.
 type Policy struct {
@@ -28,42 +39,25 @@ type Policy struct {
 	Position Position
 	// Enforcement says whether the policy is in force.
 	Enforcement Enforcement
+
+	// index is the policy's place in Set.policies.
+	index int
+	doc   *Document
+	spec  *corsgatev1.CorsPolicySpec
+
+	origins    originRules
+	methods    methodRules
+	headers    headerRules
+	disallowed Disposition
+	navigation Disposition
+	answers    answers
 }
 
-// A Rule is the part of a policy that decided.
-type Rule struct {
-	// Field is the path of the part within its document, such as
-	// "spec.origins[2]".
-	Field string
-	// Text is what the part says, such as "https://*.shop.example". It is empty
-	// where the part is not mentioned.
-	Text string
-	// Position is where the part stands.
-	Position Position
-}
+// Index is the policy's place in [Set.Policies].
+func (p *Policy) Index() int { return p.index }
 
-// A Decision is what one request gets.
-type Decision struct {
-	Verdict Verdict
-	Reason  Reason
-	Action  Action
-	Kind    Kind
-	// Policy governs the request. It is nil where none does.
-	Policy *Policy
-	// Rule decided. It is nil where no single part of a policy did.
-	Rule *Rule
-}
-
-// Status is the status of our own answer, or zero where the request goes on to
-// the service.
-func (d *Decision) Status() int { return 403 }
-
-// Headers returns the headers to send, in a stable order, each name once.
-func (d *Decision) Headers() []Header { return nil }
-
-// Body is the body of our own answer, and its type is that of the content-type
-// among the headers. It is empty for preflights and where the request goes on.
-func (d *Decision) Body() string { return "" }
+// Spec returns what the policy's document says. The caller must not change it.
+func (p *Policy) Spec() *corsgatev1.CorsPolicySpec { return p.spec }
 
 // Enforcement says whether a policy is in force.
 type Enforcement uint8
@@ -76,6 +70,11 @@ const (
 	// EnforcementDisabled neither decides nor changes anything.
 	EnforcementDisabled
 )
+
+var enforcementWords = [...]string{"enforce", "report_only", "disabled"}
+
+// String returns the word for e in logs and metrics.
+func (e Enforcement) String() string { return enforcementWords[e] }
 
 // Disposition is what becomes of a request that is not allowed.
 type Disposition uint8

@@ -1,0 +1,353 @@
+package policy
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	corsgatev1 "github.com/corsgate/corsgate/proto/corsgate/v1"
+)
+
+// Bounds of a policy's figures.
+const (
+	defaultPreflightStatus = 204
+	minPreflightStatus     = 200
+	maxPreflightStatus     = 299
+	// longestMaxAge is what Firefox, the most patient browser, remembers.
+	longestMaxAge = 24 * time.Hour
+)
+
+// addPolicy compiles one policy into the set.
+func (c *compiler) addPolicy(doc *Document, m *corsgatev1.CorsPolicy) {
+	name := m.GetMetadata().GetName()
+	if first, ok := c.set.byName[name]; ok {
+		c.reportTwin(doc, first.doc, "policy", name)
+		return
+	}
+	b := policyBuilder{
+		compiler: c,
+		doc:      doc,
+		spec:     m.GetSpec(),
+		place:    doc.Root.Field("spec"),
+		policy: &Policy{
+			Name:       name,
+			Position:   doc.at(doc.Root),
+			index:      len(c.set.policies),
+			doc:        doc,
+			spec:       m.GetSpec(),
+			disallowed: disposition(m.GetSpec().GetOnDisallowedOrigin()),
+			navigation: disposition(m.GetSpec().GetNavigations()),
+		},
+	}
+	c.set.byName[name] = b.policy
+	c.set.policies = append(c.set.policies, b.policy)
+	b.enforcement()
+	b.targets()
+	b.origins()
+	b.methods()
+	expose := b.headers()
+	b.policy.answers = b.recipe(expose).prepare()
+}
+
+func disposition(d corsgatev1.Disposition) Disposition {
+	if d == corsgatev1.Disposition_DISPOSITION_PASS {
+		return DispositionPass
+	}
+	return DispositionDeny
+}
+
+// A policyBuilder compiles one policy, field by field.
+type policyBuilder struct {
+	*compiler
+
+	doc    *Document
+	spec   *corsgatev1.CorsPolicySpec
+	place  *Place
+	policy *Policy
+}
+
+// fail reports an error in a field.
+func (b *policyBuilder) fail(name string, f *fault) {
+	b.report(b.doc, b.place.Field(name), SeverityError, "spec."+name, f)
+}
+
+// failItem reports an error in a list's element.
+func (b *policyBuilder) failItem(name string, i int, f *fault) {
+	b.report(b.doc, b.place.Field(name).Item(i), SeverityError, fmt.Sprintf("spec.%s[%d]", name, i), f)
+}
+
+func (b *policyBuilder) enforcement() {
+	switch b.spec.GetEnforcement() {
+	case corsgatev1.Enforcement_ENFORCEMENT_REPORT_ONLY:
+		b.policy.Enforcement = EnforcementReportOnly
+	case corsgatev1.Enforcement_ENFORCEMENT_DISABLED:
+		b.policy.Enforcement = EnforcementDisabled
+	default:
+		b.policy.Enforcement = EnforcementEnforce
+	}
+}
+
+func (b *policyBuilder) targets() {
+	for i, target := range b.spec.GetTargets() {
+		place := b.place.Field("targets").Item(i)
+		path := fmt.Sprintf("spec.targets[%d]", i)
+		if len(target.GetHosts()) == 0 {
+			b.report(b.doc, place, SeverityError, path, &fault{"hosts_missing", "the target names no host", "list hosts, or \"*\" for every host"})
+			continue
+		}
+		for j, host := range target.GetHosts() {
+			at := place.Field("hosts").Item(j)
+			key, f := parseTargetHost(host)
+			if f != nil {
+				b.report(b.doc, at, SeverityError, fmt.Sprintf("%s.hosts[%d]", path, j), f)
+				continue
+			}
+			b.claimPaths(target.GetPaths(), key, at, place, path, j)
+		}
+	}
+}
+
+// claimPaths gives each path at one host to the policy. Faults of the paths
+// themselves are reported with the first host only.
+func (b *policyBuilder) claimPaths(paths []string, key targetKey, hostAt, place *Place, path string, host int) {
+	if len(paths) == 0 {
+		key.under = true
+		b.claim(key, hostAt, fmt.Sprintf("%s.hosts[%d]", path, host))
+		return
+	}
+	for k, text := range paths {
+		at, field := place.Field("paths").Item(k), fmt.Sprintf("%s.paths[%d]", path, k)
+		full, f := parseTargetPath(text, key)
+		if f == nil {
+			b.claim(full, at, field)
+		} else if host == 0 {
+			b.report(b.doc, at, SeverityError, field, f)
+		}
+	}
+}
+
+func (b *policyBuilder) claim(key targetKey, at *Place, field string) {
+	rival := b.set.targets.claim(key, b.policy)
+	switch {
+	case rival == nil:
+	case rival == b.policy:
+		b.report(b.doc, at, SeverityWarning, field, &fault{"target_duplicate", fmt.Sprintf("the policy has the target %q already", key), "remove one of them"})
+	default:
+		b.report(b.doc, at, SeverityError, field, &fault{
+			"target_tie",
+			fmt.Sprintf("the policy %q at %s has the target %q already, and only one can govern it", rival.Name, rival.Position, key),
+			"make one of them more specific, or let the route name its policy",
+		})
+	}
+}
+
+func (b *policyBuilder) origins() {
+	list, excluded := b.spec.GetOrigins(), b.spec.GetExcludeOrigins()
+	rules := &b.policy.origins
+	rules.own = newOriginIndex(b.doc, partOrigins, len(list))
+	rules.excluded = newOriginIndex(b.doc, partExcludeOrigins, len(excluded))
+	b.addOrigins(&rules.own, list, true)
+	b.addOrigins(&rules.excluded, excluded, false)
+	rules.any = rules.own.anyAt != absent
+	b.originSetsOf(rules)
+	switch {
+	case len(list) == 0 && len(b.spec.GetOriginSets()) == 0:
+		b.fail("origins", &fault{"origins_missing", "the policy lets no origin call", "list origins or originSets, or write enforcement: DISABLED and an origin to switch it off"})
+	case !rules.any:
+	case b.spec.GetCredentials():
+		b.failItem("origins", int(rules.own.anyAt), &fault{
+			"any_origin_with_credentials", "\"*\" with credentials: true would let every site on the web act as the person who visits it", "list the origins, or leave credentials out",
+		})
+	case len(list) > 1 || len(b.spec.GetOriginSets()) > 0:
+		b.failItem("origins", int(rules.own.anyAt), &fault{"any_origin_not_alone", "\"*\" lets every origin call, so what stands beside it says nothing", "keep \"*\" alone, or remove it"})
+	}
+}
+
+func (b *policyBuilder) originSetsOf(rules *originRules) {
+	for i, name := range b.spec.GetOriginSets() {
+		set, ok := b.originSets[name]
+		switch {
+		case !ok:
+			b.failItem("originSets", i, &fault{"origin_set_unknown", fmt.Sprintf("there is no origin set %q", name), nearest(name, slices.Sorted(maps.Keys(b.originSets)))})
+		case slices.Index(b.spec.GetOriginSets(), name) < i:
+			b.report(b.doc, b.place.Field("originSets").Item(i), SeverityWarning, fmt.Sprintf("spec.originSets[%d]", i), &fault{"origin_set_duplicate", fmt.Sprintf("%q is listed already", name), "remove one of them"})
+		default:
+			set.used = true
+			rules.sets = append(rules.sets, &set.index)
+		}
+	}
+}
+
+func (b *policyBuilder) methods() {
+	list := b.spec.GetMethods()
+	if len(list) == 0 {
+		if b.place.has("methods") {
+			b.fail("methods", &fault{"methods_empty", "no method is allowed", "leave methods out for GET, HEAD and POST, or list some"})
+		}
+		list = defaultMethods[:]
+	}
+	rules := &b.policy.methods
+	for i, method := range list {
+		if method == "*" {
+			rules.any = true
+			continue
+		}
+		if f := checkMethod(method); f != nil {
+			b.failItem("methods", i, f)
+			continue
+		}
+		rules.list = append(rules.list, method)
+	}
+	slices.Sort(rules.list)
+	rules.list = slices.Compact(rules.list)
+	rules.short = isShort(rules.list)
+}
+
+func checkMethod(method string) *fault {
+	upper := strings.ToUpper(method)
+	switch {
+	case !isToken(method):
+		return &fault{"method_invalid", quote(method) + " is not a method", "write a token such as \"GET\""}
+	case isForbiddenMethod(method):
+		return &fault{"method_forbidden", "browsers never send " + quote(method) + " for a script", "remove it"}
+	case upper != method && slices.Contains(normalMethods[:], upper):
+		return &fault{"method_case", "methods are case-sensitive, and browsers send " + quote(upper), "write " + quote(upper)}
+	case upper != method && upper == "PATCH":
+		return &fault{"method_case", "methods are case-sensitive, and browsers leave the case of " + quote(method) + " as the script wrote it", "write \"PATCH\", and use it in capitals in scripts"}
+	}
+	return nil
+}
+
+// headers compiles the request headers and returns the headers to expose.
+func (b *policyBuilder) headers() (expose string) {
+	request, exposed := b.checkNames("requestHeaders", b.spec.GetRequestHeaders(), requestHeaderFault),
+		b.checkNames("exposeHeaders", b.spec.GetExposeHeaders(), responseHeaderFault)
+	for i, name := range b.spec.GetPresets() {
+		p, ok := findPreset(name)
+		if !ok {
+			b.failItem("presets", i, &fault{"preset_unknown", fmt.Sprintf("there is no preset %q", name), nearest(name, presetNames())})
+		}
+		request, exposed = append(request, p.requestHeaders...), append(exposed, p.exposeHeaders...)
+	}
+	rules := &b.policy.headers
+	rules.any, rules.list = splitWildcard(request)
+	rules.short = isShort(rules.list)
+	anyExposed, names := splitWildcard(exposed)
+	if !anyExposed {
+		return strings.Join(names, listSeparator)
+	}
+	if b.spec.GetCredentials() {
+		b.failItem("exposeHeaders", slices.Index(b.spec.GetExposeHeaders(), "*"), &fault{
+			"expose_any_with_credentials", "browsers take \"*\" for the name of a header where credentials are allowed", "list the headers",
+		})
+	}
+	return "*"
+}
+
+// checkNames reports what is wrong with header names and returns the rest in
+// lower case.
+func (b *policyBuilder) checkNames(field string, names []string, check func(lower string) *fault) []string {
+	good := make([]string, 0, len(names))
+	for i, name := range names {
+		lowered := strings.ToLower(name)
+		var f *fault
+		switch {
+		case name == "*":
+		case !isToken(name):
+			f = &fault{"header_invalid", quote(name) + " is not a header name", "write a token such as \"X-Request-Id\""}
+		default:
+			f = check(lowered)
+		}
+		if f != nil {
+			b.failItem(field, i, f)
+			continue
+		}
+		good = append(good, lowered)
+	}
+	return good
+}
+
+func requestHeaderFault(name string) *fault {
+	switch {
+	case isForbiddenRequestHeader(name):
+		return &fault{"header_forbidden", "browsers keep scripts from setting " + quote(name), "remove it"}
+	case isCORSResponseHeader(name):
+		return &fault{"header_misplaced", quote(name) + " is a header of responses", "remove it; corsgate sends it where it belongs"}
+	}
+	return nil
+}
+
+func responseHeaderFault(name string) *fault {
+	switch {
+	case isForbiddenResponseHeader(name):
+		return &fault{"header_forbidden", "browsers never show " + quote(name) + " to scripts", "remove it"}
+	case name == "origin" || name == "access-control-request-method" || name == "access-control-request-headers":
+		return &fault{"header_misplaced", quote(name) + " is a header of requests", "remove it"}
+	case isCORSResponseHeader(name):
+		return &fault{"header_misplaced", quote(name) + " is for the browser and not for scripts", "remove it"}
+	}
+	return nil
+}
+
+// splitWildcard takes `*` out of a list, and sorts the rest, each once.
+func splitWildcard(list []string) (wildcard bool, names []string) {
+	slices.Sort(list)
+	list = slices.Compact(list)
+	if i := slices.Index(list, "*"); i >= 0 {
+		return true, slices.Delete(list, i, i+1)
+	}
+	return false, list
+}
+
+// recipe gathers what the answers are made of.
+func (b *policyBuilder) recipe(expose string) *recipe {
+	constant := b.policy.origins.constant()
+	return &recipe{
+		name:        b.policy.Name,
+		constant:    constant,
+		varies:      !constant,
+		credentials: b.spec.GetCredentials(),
+		expose:      expose,
+		maxAge:      b.maxAge(),
+		status:      b.preflightStatus(),
+		timing:      b.spec.TimingAllowOrigin, //nolint:protogetter // presence matters
+		methods:     &b.policy.methods,
+		headers:     &b.policy.headers,
+	}
+}
+
+func (b *policyBuilder) maxAge() string {
+	text := b.spec.GetMaxAge()
+	if text == "" {
+		if b.place.has("maxAge") {
+			b.fail("maxAge", &fault{"max_age_invalid", "the text is empty", "write a duration such as \"2h\", or leave maxAge out"})
+		}
+		return ""
+	}
+	age, err := time.ParseDuration(text)
+	switch {
+	case err != nil:
+		b.fail("maxAge", &fault{"max_age_invalid", quote(text) + " is not a duration", "write hours, minutes or seconds, such as \"2h\" or \"600s\""})
+	case age < 0:
+		b.fail("maxAge", &fault{"max_age_invalid", quote(text) + " is negative", "write \"0s\" to keep browsers from remembering preflights"})
+	case age%time.Second != 0:
+		b.fail("maxAge", &fault{"max_age_invalid", quote(text) + " is not in whole seconds", "write whole seconds"})
+	case age > longestMaxAge:
+		b.fail("maxAge", &fault{"max_age_too_long", quote(text) + " is more than a day, and no browser remembers a preflight for longer", "write \"24h\" or less"})
+	}
+	return strconv.FormatInt(int64(age/time.Second), 10)
+}
+
+func (b *policyBuilder) preflightStatus() int {
+	if b.spec.PreflightStatus == nil { //nolint:protogetter // presence matters
+		return defaultPreflightStatus
+	}
+	status := int(b.spec.GetPreflightStatus())
+	if status < minPreflightStatus || status > maxPreflightStatus {
+		b.fail("preflightStatus", &fault{"preflight_status", fmt.Sprintf("browsers take a preflight answer with status %d for a failure", status), "write a status from 200 to 299, or leave it out for 204"})
+	}
+	return status
+}

@@ -1,0 +1,138 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+)
+
+// headerRules is which request headers a cross-origin caller may send.
+type headerRules struct {
+	any   bool     // `*`, which never covers Authorization
+	list  []string // in lower case, sorted, each once
+	short bool     // the list may be sent whole
+}
+
+// allow reports whether a header may be sent, named in any case.
+func (r *headerRules) allow(name string) bool {
+	if _, ok := slices.BinarySearchFunc(r.list, name, compareFold); ok {
+		return true
+	}
+	if r.any {
+		return isToken(name) && !equalFold(name, "authorization")
+	}
+	return false
+}
+
+// compareFold orders a name in lower case against one in any case.
+func compareFold(name, other string) int {
+	for i := range min(len(name), len(other)) {
+		if c := int(name[i]) - int(lower(other[i])); c != 0 {
+			return c
+		}
+	}
+	return len(name) - len(other)
+}
+
+// form says how a preflight answer names the headers.
+func (r *headerRules) form(a *asked, credentials bool) listForm {
+	switch {
+	case a.tooMany:
+		return listNone
+	case r.any && len(r.list) == 0 && !credentials && !a.refused:
+		return listWhole
+	case !r.any && r.short && (len(r.list) > 0 || a.safe != 0):
+		return listWhole
+	case a.allowed:
+		return listAsked
+	}
+	return listNone
+}
+
+// whole is the value that names all headers.
+func (r *headerRules) whole() string {
+	if r.any {
+		return "*"
+	}
+	return strings.Join(r.list, listSeparator)
+}
+
+// asked is what a preflight's Access-Control-Request-Headers comes to.
+type asked struct {
+	tooMany bool       // more bytes or names than we read
+	refused bool       // at least one name is not allowed
+	allowed bool       // at least one name is
+	safe    safelisted // the safelisted ones among them
+}
+
+// weigh reads Access-Control-Request-Headers in any order and case, in linear
+// time and without allocating.
+func (r *headerRules) weigh(list string) asked {
+	if len(list) > maxAskedBytes {
+		return asked{tooMany: true}
+	}
+	var a asked
+	names := 0
+	for rest, more := list, list != ""; more; {
+		var name string
+		name, rest, more = nextName(rest)
+		if name == "" {
+			continue // empty elements say nothing (RFC 9110, section 5.6.1)
+		}
+		if names++; names > maxAskedNames {
+			return asked{tooMany: true}
+		}
+		safe := safelistedHeader(name)
+		a.safe |= safe
+		if safe != 0 || r.allow(name) {
+			a.allowed = true
+		} else {
+			a.refused = true
+		}
+	}
+	return a
+}
+
+// appendAllowed writes those of the names asked for that are allowed.
+func (r *headerRules) appendAllowed(dst []byte, list string) []byte {
+	start := len(dst)
+	for rest, more := list, list != ""; more; {
+		var name string
+		name, rest, more = nextName(rest)
+		if name == "" || (safelistedHeader(name) == 0 && !r.allow(name)) {
+			continue
+		}
+		if len(dst) > start {
+			dst = append(dst, listSeparator...)
+		}
+		for i := range len(name) {
+			dst = append(dst, lower(name[i]))
+		}
+	}
+	return dst
+}
+
+// appendWhole writes all names, and the safelisted ones that were asked for.
+func (r *headerRules) appendWhole(dst []byte, whole string, safe safelisted) []byte {
+	start := len(dst)
+	dst = append(dst, whole...)
+	if r.any {
+		return dst
+	}
+	for i := range safelistedNames {
+		s := &safelistedNames[i]
+		if safe&s.bit == 0 || slices.Contains(r.list, s.name) {
+			continue
+		}
+		if len(dst) > start {
+			dst = append(dst, listSeparator...)
+		}
+		dst = append(dst, s.name...)
+	}
+	return dst
+}
+
+// nextName cuts the first element off a list and the white space around it.
+func nextName(list string) (name, rest string, more bool) {
+	name, rest, more = strings.Cut(list, ",")
+	return strings.Trim(name, " \t"), rest, more
+}

@@ -1,0 +1,171 @@
+package policy
+
+// originRules is which origins may call: what a policy lists, what the sets
+// that it names list, and what it excludes.
+type originRules struct {
+	any      bool
+	own      originIndex
+	sets     []*originIndex
+	excluded originIndex
+}
+
+// constant reports whether the answer is the same for every origin.
+func (r *originRules) constant() bool { return r.any && r.excluded.empty() }
+
+// match returns whether an origin may call, why, and by which rule.
+func (r *originRules) match(o *origin, form originForm) (allowed bool, why Reason, by ruleRef) {
+	if r.constant() {
+		return true, ReasonOriginAllowed, ruleRef{r.own.doc, r.own.part, r.own.anyAt}
+	}
+	if form == formMalformed {
+		return false, ReasonOriginMalformed, ruleRef{}
+	}
+	if at, ok := r.excluded.find(o, form); ok {
+		return false, ReasonOriginExcluded, ruleRef{r.excluded.doc, r.excluded.part, at}
+	}
+	if at, ok := r.own.find(o, form); ok {
+		return true, ReasonOriginAllowed, ruleRef{r.own.doc, r.own.part, at}
+	}
+	for _, set := range r.sets {
+		if at, ok := set.find(o, form); ok {
+			return true, ReasonOriginAllowed, ruleRef{set.doc, set.part, at}
+		}
+	}
+	if r.any {
+		return true, ReasonOriginAllowed, ruleRef{r.own.doc, r.own.part, r.own.anyAt}
+	}
+	if form == formNull {
+		return false, ReasonOriginNull, ruleRef{r.own.doc, partOrigins, whole}
+	}
+	return false, ReasonOriginNotAllowed, ruleRef{r.own.doc, partOrigins, whole}
+}
+
+// An originIndex finds the entry of a list that an origin matches. Entries are
+// named by their place in the list.
+type originIndex struct {
+	doc  *Document
+	part rulePart
+
+	size   int
+	anyAt  int32
+	nullAt int32
+	exact  map[string]int32
+	// hosts holds patterns with any port, by host.
+	hosts map[string][]entry
+	// tails holds patterns with wildcards, by the literal end of their host.
+	tails map[string][]entry
+}
+
+// An entry is a pattern and its place in the list.
+type entry struct {
+	pattern
+	at int32
+}
+
+const absent = -1
+
+func newOriginIndex(doc *Document, part rulePart, capacity int) originIndex {
+	return originIndex{
+		doc: doc, part: part, anyAt: absent, nullAt: absent,
+		exact: make(map[string]int32, capacity), hosts: map[string][]entry{}, tails: map[string][]entry{},
+	}
+}
+
+func (x *originIndex) empty() bool { return x.size == 0 }
+
+// add indexes a pattern. It returns the place of an equal one that is there
+// already.
+func (x *originIndex) add(p pattern, at int32) (twin int32, isTwin bool) {
+	x.size++
+	switch p.form {
+	case patternAny:
+		return takePlace(&x.anyAt, at)
+	case patternNull:
+		return takePlace(&x.nullAt, at)
+	case patternExact:
+		key := p.exact()
+		if first, ok := x.exact[key]; ok {
+			return first, true
+		}
+		x.exact[key] = at
+	case patternHost:
+		return addEntry(x.hosts, p.host, entry{p, at})
+	case patternSubdomains, patternGlob:
+		return addEntry(x.tails, p.tail, entry{p, at})
+	}
+	return 0, false
+}
+
+func takePlace(place *int32, at int32) (twin int32, isTwin bool) {
+	if *place != absent {
+		return *place, true
+	}
+	*place = at
+	return 0, false
+}
+
+func addEntry(m map[string][]entry, key string, e entry) (twin int32, isTwin bool) {
+	for _, other := range m[key] {
+		if e.equal(&other.pattern) {
+			return other.at, true
+		}
+	}
+	m[key] = append(m[key], e)
+	return 0, false
+}
+
+func (p *pattern) equal(q *pattern) bool {
+	if p.form != q.form || p.scheme != q.scheme || p.host != q.host || p.port != q.port ||
+		p.anyPort != q.anyPort || p.deep != q.deep || p.tail != q.tail || len(p.globs) != len(q.globs) {
+		return false
+	}
+	for i := range p.globs {
+		if p.globs[i] != q.globs[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// find returns the most specific entry that an origin matches: the origin
+// itself, then its host at any port, then the longest spelled-out end of its
+// host; among equals the first in the list. `*` is not looked at.
+func (x *originIndex) find(o *origin, form originForm) (at int32, ok bool) {
+	switch form {
+	case formNull:
+		return x.nullAt, x.nullAt != absent
+	case formTuple:
+	default:
+		return absent, false
+	}
+	if at, ok := x.exact[o.text]; ok {
+		return at, true
+	}
+	if len(x.hosts) > 0 {
+		for i := range x.hosts[o.host] {
+			if e := &x.hosts[o.host][i]; e.scheme == o.scheme {
+				return e.at, true
+			}
+		}
+	}
+	if len(x.tails) == 0 || o.isIP {
+		return absent, false
+	}
+	return x.findTail(o)
+}
+
+func (x *originIndex) findTail(o *origin) (at int32, ok bool) {
+	for i := range len(o.host) {
+		if o.host[i] != '.' {
+			continue
+		}
+		head, tail := o.host[:i], o.host[i+1:]
+		entries := x.tails[tail]
+		for j := range entries {
+			if e := &entries[j]; e.scheme == o.scheme && e.matchesPort(o.port) && e.matchesHead(head) {
+				return e.at, true
+			}
+		}
+	}
+	return absent, false
+}

@@ -1,0 +1,104 @@
+package policy
+
+import (
+	"strconv"
+
+	corsgatev1 "github.com/corsgate/corsgate/proto/corsgate/v1"
+)
+
+// A Rule is the part of a document that decided.
+type Rule struct {
+	// Field is the path of the part within its document, such as
+	// "spec.origins[2]".
+	Field string
+	// Text is what the part says, such as "https://*.shop.example". It is empty
+	// where the document does not mention the part.
+	Text string
+	// Document is the name of the document that holds the part: a policy or an
+	// origin set.
+	Document string
+	// Position is where the part stands, or where the part that should hold it
+	// does.
+	Position Position
+}
+
+// ruleRef points at a rule without holding its text, so that a set of a million
+// origins needs no million rules.
+type ruleRef struct {
+	doc   *Document
+	part  rulePart
+	index int32
+}
+
+// rulePart is a part of a document that can decide.
+type rulePart uint8
+
+const (
+	partNone rulePart = iota
+	partOrigins
+	partExcludeOrigins
+	partMethods
+	partRequestHeaders
+	partOnDisallowedOrigin
+	partNavigations
+	partEnforcement
+)
+
+var partNames = [...]string{
+	partOrigins:            "origins",
+	partExcludeOrigins:     "excludeOrigins",
+	partMethods:            "methods",
+	partRequestHeaders:     "requestHeaders",
+	partOnDisallowedOrigin: "onDisallowedOrigin",
+	partNavigations:        "navigations",
+	partEnforcement:        "enforcement",
+}
+
+// whole is the index of a rule that is a field and not one of its elements.
+const whole = -1
+
+// resolve makes the rule that r points at.
+func (r ruleRef) resolve() (Rule, bool) {
+	if r.part == partNone {
+		return Rule{}, false
+	}
+	name := partNames[r.part]
+	place := r.doc.Root.Field("spec").Field(name)
+	rule := Rule{Field: "spec." + name, Document: documentName(r.doc), Position: r.doc.at(place)}
+	if r.index == whole {
+		return rule, true
+	}
+	rule.Field += "[" + strconv.Itoa(int(r.index)) + "]"
+	rule.Position = r.doc.at(place.Item(int(r.index)))
+	rule.Text = r.text()
+	return rule, true
+}
+
+func (r ruleRef) text() string {
+	var list []string
+	switch m := r.doc.Message.(type) {
+	case *corsgatev1.CorsOriginSet:
+		list = m.GetSpec().GetOrigins()
+	case *corsgatev1.CorsPolicy:
+		switch r.part {
+		case partOrigins:
+			list = m.GetSpec().GetOrigins()
+		case partExcludeOrigins:
+			list = m.GetSpec().GetExcludeOrigins()
+		}
+	}
+	if int(r.index) < len(list) {
+		return list[r.index]
+	}
+	return ""
+}
+
+func documentName(d *Document) string {
+	switch m := d.Message.(type) {
+	case *corsgatev1.CorsPolicy:
+		return m.GetMetadata().GetName()
+	case *corsgatev1.CorsOriginSet:
+		return m.GetMetadata().GetName()
+	}
+	return ""
+}

@@ -1,0 +1,263 @@
+package policy
+
+import (
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/idna"
+)
+
+// A targetIndex finds the policy that governs a request: the most specific
+// target wins, and the host decides before the path.
+type targetIndex struct {
+	exact map[string]*hostTargets // by host
+	below map[string]*hostTargets // "*.": by the domain behind it
+	any   *hostTargets            // "*"
+}
+
+// hostTargets is what one host pattern leads to: a port of its own is more
+// specific than none.
+type hostTargets struct {
+	ports   map[uint16]*pathTargets
+	anyPort *pathTargets
+}
+
+// pathTargets is what one host and port lead to.
+type pathTargets struct {
+	exact map[string]*Policy
+	// below holds "/v1/*" as "/v1", and every path as the empty text.
+	below   map[string]*Policy
+	longest int // of the keys of below, so that a long path costs no more
+}
+
+// find returns the policy for an authority and a path, or nil.
+func (t *targetIndex) find(scheme, authority, path string) *Policy {
+	host, port, ok := splitPort(authority)
+	if !ok || len(host) > maxHostLength+1 {
+		return nil
+	}
+	if port == 0 {
+		port = defaultPort(scheme)
+	}
+	if i := strings.IndexByte(path, '?'); i >= 0 {
+		path = path[:i]
+	}
+	var buf [maxHostLength + 1]byte
+	lowered := buf[:len(host)]
+	for i := range len(host) {
+		lowered[i] = lower(host[i])
+	}
+	if p := t.exact[string(lowered)].find(port, path); p != nil {
+		return p
+	}
+	for i, c := range lowered {
+		if c != '.' || i == 0 || len(t.below) == 0 {
+			continue
+		}
+		if p := t.below[string(lowered[i+1:])].find(port, path); p != nil {
+			return p
+		}
+	}
+	return t.any.find(port, path)
+}
+
+func (h *hostTargets) find(port uint16, path string) *Policy {
+	if h == nil {
+		return nil
+	}
+	if len(h.ports) > 0 {
+		if p := h.ports[port].find(path); p != nil {
+			return p
+		}
+	}
+	return h.anyPort.find(path)
+}
+
+func (t *pathTargets) find(path string) *Policy {
+	if t == nil {
+		return nil
+	}
+	if p := t.exact[path]; p != nil {
+		return p
+	}
+	// "/v1" and what lies under it: cut at each slash, the longest first.
+	rest := path
+	if len(rest) > t.longest {
+		cut := strings.LastIndexByte(rest[:t.longest+1], '/')
+		rest = rest[:max(cut, 0)]
+	}
+	for rest != "" {
+		if p := t.below[rest]; p != nil {
+			return p
+		}
+		rest = rest[:max(strings.LastIndexByte(rest, '/'), 0)]
+	}
+	return t.below[""]
+}
+
+// A targetKey is one host and one path of a target.
+type targetKey struct {
+	below bool   // the host is below the domain
+	host  string // empty for any
+	port  uint16 // zero for any
+	path  string // what lies under it, or the path itself
+	under bool
+}
+
+// claim gives a key to a policy. It returns the policy that has it already.
+func (t *targetIndex) claim(key targetKey, p *Policy) (rival *Policy) {
+	paths := t.host(key).port(key.port)
+	m := paths.exact
+	if key.under {
+		m = paths.below
+		paths.longest = max(paths.longest, len(key.path))
+	}
+	if rival := m[key.path]; rival != nil {
+		return rival
+	}
+	m[key.path] = p
+	return nil
+}
+
+func (t *targetIndex) host(key targetKey) *hostTargets {
+	if key.host == "" {
+		if t.any == nil {
+			t.any = &hostTargets{}
+		}
+		return t.any
+	}
+	m := t.exact
+	if key.below {
+		m = t.below
+	}
+	h := m[key.host]
+	if h == nil {
+		h = &hostTargets{}
+		m[key.host] = h
+	}
+	return h
+}
+
+func (h *hostTargets) port(port uint16) *pathTargets {
+	t := h.anyPort
+	if port != 0 {
+		t = h.ports[port]
+	}
+	if t != nil {
+		return t
+	}
+	t = &pathTargets{exact: map[string]*Policy{}, below: map[string]*Policy{}}
+	if port == 0 {
+		h.anyPort = t
+		return t
+	}
+	if h.ports == nil {
+		h.ports = map[uint16]*pathTargets{}
+	}
+	h.ports[port] = t
+	return t
+}
+
+// parseTargetHost reads an entry of a target's `hosts`.
+func parseTargetHost(s string) (targetKey, *fault) {
+	if s == "*" {
+		return targetKey{}, nil
+	}
+	if scheme, rest, ok := strings.Cut(s, "://"); ok {
+		return targetKey{}, &fault{"host_scheme", quote(s) + " names the scheme " + scheme + ", and a target is a host", "write " + quote(rest)}
+	}
+	if i := strings.IndexAny(s, "/?#@"); i >= 0 {
+		return targetKey{}, &fault{"host_invalid", quote(s) + " is more than a host", "write paths in the target's own paths"}
+	}
+	host, port, ok := splitPort(strings.ToLower(s))
+	if !ok {
+		return targetKey{}, &fault{"host_port", quote(s) + " has a port that is none", "write a port from 1 to 65535, or leave it out to match every port"}
+	}
+	domain, below := strings.CutPrefix(host, "*.")
+	if strings.Contains(domain, "*") {
+		return targetKey{}, &fault{"host_wildcard", quote(s) + " has a wildcard that is not its whole first label", "write \"*.\" and a domain, or \"*\""}
+	}
+	if f := checkTargetDomain(s, domain, below); f != nil {
+		return targetKey{}, f
+	}
+	return targetKey{below: below, host: domain, port: port}, nil
+}
+
+func checkTargetDomain(s, domain string, below bool) *fault {
+	isIP, ok := isHost(domain)
+	if ok && isIP && below {
+		return &fault{"host_wildcard", quote(s) + " has a wildcard in front of an IP address, which has no subdomains", "list the addresses"}
+	}
+	if ok {
+		return nil
+	}
+	if !isASCII(domain) {
+		if ascii, err := idna.Lookup.ToASCII(domain); err == nil {
+			return &fault{"host_invalid", "clients send host names in Punycode, so " + quote(s) + " would never match", "write " + quote(strings.Replace(strings.ToLower(s), domain, ascii, 1))}
+		}
+	}
+	return &fault{"host_invalid", quote(s) + " is not a host", "write a name such as \"api.shop.example\" or \"*.shop.example\""}
+}
+
+// parseTargetPath reads an entry of a target's `paths` into a key that has its
+// host already.
+func parseTargetPath(s string, key targetKey) (targetKey, *fault) {
+	path, under := strings.CutSuffix(s, "/*")
+	key.path, key.under = path, under
+	switch {
+	case !strings.HasPrefix(s, "/"):
+		return key, &fault{"path_invalid", quote(s) + " does not begin with \"/\"", "write " + quote("/"+s)}
+	case strings.Contains(path, "*"):
+		return key, &fault{"path_wildcard", quote(s) + " has a wildcard that is not its whole last segment", "write one path, or a path and all under it, such as \"/v1/*\""}
+	case strings.ContainsAny(path, "?#"):
+		return key, &fault{"path_query", quote(s) + " has a query or a fragment, and policies look at the path alone", "write " + quote(path[:strings.IndexAny(path, "?#")])}
+	case strings.ContainsAny(path, " \\") || !isASCII(path) || !isPrintable(path):
+		return key, &fault{"path_invalid", quote(s) + " has characters that no request path holds", "write it percent-encoded, as clients send it"}
+	case !isNormal(path):
+		return key, &fault{"path_not_normal", quote(s) + " is not a normal path (it has \".\", \"..\" or an empty segment), so a proxy that normalises paths would never match it", ""}
+	}
+	return key, nil
+}
+
+func isNormal(path string) bool {
+	if path == "" {
+		return true
+	}
+	segments := strings.Split(path[1:], "/")
+	for i, segment := range segments {
+		if segment == "." || segment == ".." || (segment == "" && i < len(segments)-1) {
+			return false
+		}
+	}
+	return true
+}
+
+func isPrintable(s string) bool {
+	for i := range len(s) {
+		if s[i] < 0x20 || s[i] == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// String returns the key as a document writes it.
+func (k targetKey) String() string {
+	s := k.host
+	switch {
+	case k.host == "":
+		s = "*"
+	case k.below:
+		s = "*." + k.host
+	}
+	if k.port != 0 {
+		s += ":" + strconv.Itoa(int(k.port))
+	}
+	switch {
+	case !k.under:
+		s += k.path
+	case k.path != "":
+		s += k.path + "/*"
+	}
+	return s
+}

@@ -236,7 +236,7 @@ var details = [reasonCount]string{
 func prepareRefusals() refusals {
 	var r refusals
 	for reason, detail := range details {
-		body := problemBody(Reason(reason), detail) //nolint:gosec // an index of an array of reasons
+		body := problemBody(Reason(reason), detail)
 		r.preflight[reason] = refusal(body, varyOrigin+", "+varyAsked)
 		r.other[reason] = refusal(body, varyOrigin)
 	}

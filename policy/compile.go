@@ -82,7 +82,7 @@ func revisionOf(docs []*Document) string {
 		if err != nil {
 			data = []byte(err.Error()) // a text that is not UTF-8: still a content
 		}
-		fmt.Fprintf(h, "%s %d\n", doc.Message.ProtoReflect().Descriptor().FullName(), len(data))
+		h.Write(fmt.Appendf(nil, "%s %d\n", doc.Message.ProtoReflect().Descriptor().FullName(), len(data)))
 		h.Write(data)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:revisionLength])
@@ -148,7 +148,7 @@ func (c *compiler) addOrigins(index *originIndex, list []string, anyAllowed bool
 			c.report(index.doc, place.Item(i), SeverityError, path, f)
 			continue
 		}
-		if twin, ok := index.add(p, int32(i)); ok { //nolint:gosec // a list has far fewer than 2^31 entries
+		if twin, ok := index.add(p, int32(i)); ok {
 			c.report(index.doc, place.Item(i), SeverityWarning, path, &fault{
 				"origin_duplicate", fmt.Sprintf("%q is listed already, at %s", text, index.doc.at(place.Item(int(twin)))), "remove one of them",
 			})

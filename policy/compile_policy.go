@@ -131,9 +131,9 @@ func (b *policyBuilder) claimPaths(paths []string, key targetKey, hostAt, place 
 
 func (b *policyBuilder) claim(key targetKey, at *Place, field string) {
 	rival := b.set.targets.claim(key, b.policy)
-	switch {
-	case rival == nil:
-	case rival == b.policy:
+	switch rival {
+	case nil:
+	case b.policy:
 		b.report(b.doc, at, SeverityWarning, field, &fault{"target_duplicate", fmt.Sprintf("the policy has the target %q already", key), "remove one of them"})
 	default:
 		b.report(b.doc, at, SeverityError, field, &fault{
@@ -313,7 +313,7 @@ func (b *policyBuilder) recipe(expose string) *recipe {
 		expose:      expose,
 		maxAge:      b.maxAge(),
 		status:      b.preflightStatus(),
-		timing:      b.spec.TimingAllowOrigin, //nolint:protogetter // presence matters
+		timing:      b.spec.TimingAllowOrigin,
 		methods:     &b.policy.methods,
 		headers:     &b.policy.headers,
 	}
@@ -342,7 +342,7 @@ func (b *policyBuilder) maxAge() string {
 }
 
 func (b *policyBuilder) preflightStatus() int {
-	if b.spec.PreflightStatus == nil { //nolint:protogetter // presence matters
+	if b.spec.PreflightStatus == nil {
 		return defaultPreflightStatus
 	}
 	status := int(b.spec.GetPreflightStatus())

@@ -67,9 +67,9 @@ func crossOrigin(r *Request, o *origin, form originForm) Reason {
 // headers (Fetch standard, section "CORS-preflight request").
 func kindOf(r *Request) Kind {
 	switch {
-	case r.Method == "OPTIONS" && r.RequestMethod != "":
+	case r.Method == methodOptions && r.RequestMethod != "":
 		return KindPreflight
-	case r.Method == "GET" && r.Upgrade != "" && upgradesToWebSocket(r.Upgrade):
+	case r.Method == methodGet && r.Upgrade != "" && upgradesToWebSocket(r.Upgrade):
 		return KindWebSocket
 	}
 	return KindActual

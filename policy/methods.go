@@ -15,6 +15,13 @@ const (
 	maxAskedNames = 128
 )
 
+// Methods that the protocol itself looks at.
+const (
+	methodGet     = "GET"
+	methodHead    = "HEAD"
+	methodOptions = "OPTIONS"
+)
+
 // defaultMethods is what `methods` means where it is left out.
 var defaultMethods = [...]string{"GET", "HEAD", "POST"}
 
@@ -33,7 +40,7 @@ func (r *methodRules) allow(method string) bool {
 	if r.any {
 		return isToken(method) && !isForbiddenMethod(method)
 	}
-	return method == "HEAD" && slices.Contains(r.list, "GET")
+	return method == methodHead && slices.Contains(r.list, methodGet)
 }
 
 // form says how a preflight answer names the methods.

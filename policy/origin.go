@@ -98,7 +98,7 @@ func parsePort(s string) (uint16, bool) {
 		}
 		n = n*10 + int(s[i]-'0')
 	}
-	return uint16(n), n <= maxPort //nolint:gosec // at most five digits; the bound is checked beside it
+	return uint16(n), n <= maxPort
 }
 
 // defaultPort is the port that a scheme implies, or zero (URL standard, section

@@ -59,6 +59,7 @@ type originIndex struct {
 // An entry is a pattern and its place in the list.
 type entry struct {
 	pattern
+
 	at int32
 }
 

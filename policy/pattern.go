@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -84,9 +85,9 @@ func (g glob) matches(label string) bool {
 
 // matchesHead reports whether the labels of a host in front of p.tail fit.
 func (p *pattern) matchesHead(head string) bool {
-	for i := len(p.globs) - 1; i >= 0; i-- {
+	for i, g := range slices.Backward(p.globs) {
 		rest, label, more := cutLastLabel(head)
-		if !p.globs[i].matches(label) {
+		if !g.matches(label) {
 			return false
 		}
 		if !more {

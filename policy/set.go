@@ -16,7 +16,7 @@ type Set struct {
 	// ungovernedNotCORS is indexed by whether the route adds Vary itself. Its
 	// elements may be nil.
 	ungovernedNotCORS [2]*answer
-	noPolicy   Disposition
+	noPolicy          Disposition
 }
 
 // Revision identifies what the set holds: a hash of its documents, which does

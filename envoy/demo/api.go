@@ -64,7 +64,7 @@ func wrongCORS(next http.Handler) http.Handler {
 func reply(status int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, maxBody))
-		w.Header().Set("Content-Type", jsonCT)
+		w.Header().Set("Content-Type", jsonType)
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, body)
 	}

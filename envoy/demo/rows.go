@@ -55,13 +55,9 @@ type Outcome struct {
 	// Console is the exact text of each line that the browser wrote to its
 	// console, with {api}, {ws} and {origin} for the addresses.
 	Console []string `json:"-"`
-	// Decision is the verdict and the reason of Envoy's access log, or
-	// notAsked.
-	Decision string `json:"-"`
+	// Decision is what corsgate said, by Envoy's access log.
+	Decision Decision `json:"-"`
 }
-
-// notAsked is the decision of a request that Envoy does not ask corsgate about.
-const notAsked = "not asked"
 
 // A Row is one line of the demo's table: a call, from a page.
 type Row struct {
@@ -71,6 +67,11 @@ type Row struct {
 	// Want is what must come of it.
 	Want Outcome
 }
+
+// rowKey tells rows apart.
+type rowKey struct{ page, call string }
+
+func (r Row) key() rowKey { return rowKey{page: r.Page, call: r.Call.ID} }
 
 // Hosts of the demo. Browsers resolve *.localhost to the loopback address.
 const (
@@ -102,7 +103,7 @@ const (
 
 // blocked is an outcome of which script learns nothing: the browser writes why
 // to its console, for the developer alone.
-func blocked(kind, path, why, decision string) Outcome {
+func blocked(kind, path, why string, decision Decision) Outcome {
 	saw := "TypeError: Failed to fetch"
 	switch kind {
 	case "font":

@@ -1,0 +1,78 @@
+// Package document reads policy documents: YAML or JSON in, messages of the
+// schema and the places of their parts out.
+//
+// It is strict, since a policy that is half understood is a hole. Whatever it
+// does not know, finds twice or would have to guess is an error with a position,
+// a reason and a mend, and all errors of a file are reported together. What the
+// fields are called, what they hold and which words they know comes from the
+// schema's descriptors; only the envelope (apiVersion, kind, metadata.name and
+// spec) is known here by name.
+//
+// The package is pure: it reads no file and keeps no state.
+package document
+
+import (
+	"slices"
+
+	"github.com/corsgate/corsgate/policy"
+)
+
+// APIVersion is the one version of the documents that this package reads.
+const APIVersion = "corsgate.dev/v1"
+
+const (
+	// MaxSize is the size in bytes above which a file is refused unread.
+	MaxSize = 64 << 20
+	// MaxDepth is how deep mappings and lists may lie within each other.
+	MaxDepth = 32
+)
+
+// Read reads all documents of a YAML stream, of which JSON is a part. The file
+// names the stream in positions and is not opened.
+//
+// It returns the documents that are free of errors, in their order, and all
+// problems of all documents, ordered by position. Documents that hold nothing,
+// or only comments, are skipped. A document that is not YAML at all does not
+// keep the others from being read. Every problem is an error and has a position
+// within data.
+func Read(file string, data []byte) ([]policy.Document, policy.Problems) {
+	if len(data) > MaxSize {
+		return nil, policy.Problems{tooLarge(file, len(data))}
+	}
+	r := &reader{file: file}
+	var docs []policy.Document
+	for _, p := range r.split(data) {
+		r.piece = p
+		for _, root := range r.load(p) {
+			if doc, ok := r.document(root); ok {
+				docs = append(docs, doc)
+			}
+		}
+	}
+	r.problems.Sort()
+	return docs, slices.Compact(r.problems)
+}
+
+// A reader collects the problems of one file.
+type reader struct {
+	file     string
+	problems policy.Problems
+	// piece is the part of the file that is being read.
+	piece piece
+	// anchors holds the names of the anchors of the document that is being read.
+	anchors map[string]bool
+}
+
+// add reports a problem at a line and column of the present piece.
+func (r *reader) add(at mark, p policy.Problem) {
+	at = r.piece.clamp(at)
+	p.Position = policy.Position{File: r.file, Line: r.piece.line + at.line - 1, Column: at.column}
+	r.problems = append(r.problems, p)
+}
+
+// place returns the place of a line and column of the present piece.
+func (r *reader) place(at mark) policy.Place {
+	at = r.piece.clamp(at)
+	//nolint:gosec // A file of MaxSize has fewer lines and columns than an int32 counts.
+	return policy.Place{Line: int32(r.piece.line + at.line - 1), Column: int32(at.column)}
+}

@@ -1,0 +1,179 @@
+package source
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/corsgate/corsgate/policy"
+)
+
+const (
+	// maxFileSize is what one file may hold: a million origins fit in it twice.
+	maxFileSize = 64 << 20
+	// maxTries is how often files that change while they are read are read.
+	maxTries = 5
+	// tryPause is how long to wait before the second try; before the third it is
+	// twice as long, and so on.
+	tryPause = 10 * time.Millisecond
+)
+
+var errTooLarge = errors.New("file too large")
+
+// digest identifies content.
+type digest [sha256.Size]byte
+
+// A reading is what the files held at one moment.
+type reading struct {
+	*listing
+
+	contents []content // beside the listing's files
+	problems policy.Problems
+	// rested is false where the files never stopped changing.
+	rested bool
+	// digest is of all that a snapshot depends on.
+	digest digest
+}
+
+// A content is what one file held.
+type content struct {
+	data   []byte
+	digest digest
+	faulty bool // it could not be read
+}
+
+// read reads the files that some paths stand for, all as they are at one moment.
+// The only error is that ctx has ended.
+func read(ctx context.Context, where string, paths []string) (*reading, error) {
+	for try := range maxTries {
+		if err := pause(ctx, time.Duration(try)*tryPause); err != nil {
+			return nil, err
+		}
+		l := list(paths)
+		r, err := readAll(ctx, l)
+		if err != nil {
+			return nil, err
+		}
+		if l.unchanged(list(paths)) {
+			r.rested = true
+			r.seal()
+			return r, nil
+		}
+	}
+	r := &reading{listing: &listing{}, problems: policy.Problems{problemChanging(where)}}
+	r.seal()
+	return r, nil
+}
+
+// readAll reads each file of a listing once.
+func readAll(ctx context.Context, l *listing) (*reading, error) {
+	r := &reading{listing: l, contents: make([]content, len(l.files))}
+	r.problems = append(r.problems, l.problems...)
+	for i, f := range l.files {
+		if err := ctx.Err(); err != nil {
+			return nil, errEnded(err)
+		}
+		c := &r.contents[i]
+		data, found := readFile(f)
+		if found == nil && len(bytes.TrimSpace(data)) == 0 {
+			p := problemEmpty(f.name)
+			found = &p
+		}
+		if found != nil {
+			c.faulty = true
+			r.problems = append(r.problems, *found)
+			continue
+		}
+		c.data, c.digest = data, sha256.Sum256(data)
+	}
+	return r, nil
+}
+
+// seal computes the digest.
+func (r *reading) seal() {
+	h := sha256.New()
+	for i, c := range r.contents {
+		fmt.Fprintf(h, "%q %x\n", r.files[i].name, c.digest)
+	}
+	for _, p := range r.problems {
+		fmt.Fprintf(h, "%q\n", p.Error())
+	}
+	h.Sum(r.digest[:0])
+}
+
+// readFile reads one file, whatever may have taken its place since it was listed.
+func readFile(f file) ([]byte, *policy.Problem) {
+	data, err := readRegular(f.path)
+	var p policy.Problem
+	var kindErr kindError
+	switch {
+	case err == nil:
+		return data, nil
+	case errors.Is(err, errTooLarge):
+		p = problemTooLarge(f.name, maxFileSize)
+	case errors.As(err, &kindErr):
+		p = problemKind(f.name, kindErr.mode)
+	default:
+		p = problemAccess(f.name, f.path, err)
+	}
+	return nil, &p
+}
+
+// kindError is of something that is no regular file.
+type kindError struct{ mode os.FileMode }
+
+func (e kindError) Error() string { return "is " + kind(e.mode) }
+
+func readRegular(path string) ([]byte, error) {
+	// Without O_NONBLOCK, a named pipe would block until somebody writes.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open the file: %w", err)
+	}
+	defer f.Close() //nolint:errcheck // nothing was written
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("look at the file: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, kindError{info.Mode()}
+	}
+	if info.Size() > maxFileSize {
+		return nil, errTooLarge
+	}
+	var data bytes.Buffer
+	data.Grow(int(info.Size()) + bytes.MinRead)
+	// The size is what it was a moment ago, and a file may grow.
+	n, err := data.ReadFrom(io.LimitReader(f, maxFileSize+1))
+	if err != nil {
+		return nil, fmt.Errorf("read the file: %w", err)
+	}
+	if n > maxFileSize {
+		return nil, errTooLarge
+	}
+	return data.Bytes(), nil
+}
+
+// errEnded says that reading stopped because its context ended.
+func errEnded(err error) error { return fmt.Errorf("read the policies: %w", err) }
+
+// pause waits, unless ctx ends first.
+func pause(ctx context.Context, d time.Duration) error {
+	if err := ctx.Err(); err != nil {
+		return errEnded(err)
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return errEnded(ctx.Err())
+	case <-timer.C:
+		return nil
+	}
+}

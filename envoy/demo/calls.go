@@ -78,7 +78,6 @@ func calls() []Call { //nolint:funlen // One table, read as a whole.
 			Note:  "Not among them: script gets the reply, and null for the header.",
 			Shop: Outcome{
 				Through: true, Saw: `200 {"order":5} X-Backend-Node: null`,
-				Console:  []string{`Refused to get unsafe header "X-Backend-Node"`},
 				Decision: allowed(storefront),
 			},
 			Foreign: blocked("fetch", "/v1/orders/5", noAllowOrigin, foreign(storefront)),
@@ -107,7 +106,7 @@ func calls() []Call { //nolint:funlen // One table, read as a whole.
 			Note: "A POST needs no browser's permission, but the policy of /v1/items is for GET alone: " +
 				"the gate refuses, and script can read why.",
 			Shop: Outcome{
-				Through: true, Saw: "403 ?", Console: []string{status403}, Decision: denied(catalog, "method_not_allowed"),
+				Through: true, Saw: "403 problem+json, reason: method_not_allowed", Console: []string{status403}, Decision: denied(catalog, "method_not_allowed"),
 			},
 			Foreign: blocked("fetch", "/v1/items/8", noAllowOrigin, foreign(catalog)),
 		},

@@ -10,6 +10,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/chromedp"
+
 	"github.com/corsgate/corsgate/envoy/parts"
 )
 
@@ -20,7 +24,11 @@ func runDemo(ctx context.Context, opts options) (err error) {
 	if err != nil {
 		return err
 	}
-	s, err := up(ctx, say)
+	ports, err := choosePorts(ctx, say)
+	if err != nil {
+		return err
+	}
+	s, err := up(ctx, ports, say)
 	if err != nil {
 		return interrupted(ctx, err)
 	}
@@ -103,13 +111,17 @@ func getChromium(ctx context.Context) (string, error) {
 
 // showTable drives a Chromium through the table and prints it.
 func showTable(ctx context.Context, chromium string, at addresses, log accessLog) error {
-	say("Chromium: making %d calls, each from %s and from %s\n", len(calls()), at.Shop, at.Evil)
-	browser, stop, err := parts.StartChromium(ctx, chromium)
+	tab, stop, err := parts.StartChromium(ctx, chromium)
 	if err != nil {
 		return fmt.Errorf("drive a browser: %w", err)
 	}
-	results, err := drive(browser, at, log)
-	stop()
+	defer stop()
+	version, err := chromedp.CallBrowser(tab, browser.GetVersion, cdp.Empty{})
+	if err != nil {
+		return fmt.Errorf("ask the browser for its version: %w", err)
+	}
+	say("%s: making %d calls, each from %s and from %s\n", version.Product, len(calls()), at.Shop, at.Evil)
+	results, err := drive(tab, at, log)
 	if err != nil {
 		return err
 	}

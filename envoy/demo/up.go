@@ -43,16 +43,16 @@ type stack struct {
 	dir string
 }
 
-// up starts everything. say tells a person what goes on.
-func up(ctx context.Context, say func(format string, args ...any)) (*stack, error) {
-	s := &stack{}
-	if err := s.start(ctx, say); err != nil {
+// up starts everything, on the ports that stand for the demo's own. say tells a person what goes on.
+func up(ctx context.Context, ports map[int]int, say func(format string, args ...any)) (*stack, error) {
+	s := &stack{at: addressesFor(ports)}
+	if err := s.start(ctx, ports, say); err != nil {
 		return nil, errors.Join(err, s.down())
 	}
 	return s, nil
 }
 
-func (s *stack) start(ctx context.Context, say func(format string, args ...any)) error {
+func (s *stack) start(ctx context.Context, ports map[int]int, say func(format string, args ...any)) error {
 	repository, err := parts.Repository()
 	if err != nil {
 		return fmt.Errorf("find the demo's policies: %w", err)
@@ -60,11 +60,6 @@ func (s *stack) start(ctx context.Context, say func(format string, args ...any))
 	if s.dir, err = os.MkdirTemp("", "corsgate-demo-"); err != nil {
 		return fmt.Errorf("make the demo's folder: %w", err)
 	}
-	ports, err := choosePorts(ctx, say)
-	if err != nil {
-		return err
-	}
-	s.at = addressesFor(ports)
 	if err := s.serveOwn(ctx, ports); err != nil {
 		return err
 	}
@@ -205,40 +200,41 @@ func (s *stack) down() error {
 }
 
 // choosePorts returns a free port for each of the demo's: its own, or another.
+// All are held until all are found, so that no two are the same.
 func choosePorts(ctx context.Context, say func(string, ...any)) (map[int]int, error) {
 	ports := make(map[int]int)
-	for _, want := range []int{apiPort, envoyAdminPort, corsgatePort, corsgateAdmin, servicePort, webPort} {
-		port, err := freePort(ctx, want)
+	for _, want := range demoPorts() {
+		listener, err := listenNear(ctx, want)
 		if err != nil {
 			return nil, err
 		}
-		if port != want {
-			say("port %d is taken: using %d", want, port)
+		defer listener.Close()
+		tcp, ok := listener.Addr().(*net.TCPAddr)
+		if !ok {
+			return nil, fmt.Errorf("find a free port: listening at %s", listener.Addr())
 		}
-		ports[want] = port
+		if ports[want] = tcp.Port; tcp.Port != want {
+			say("port %d is taken: using %d", want, tcp.Port)
+		}
 	}
 	return ports, nil
 }
 
-func freePort(ctx context.Context, want int) (int, error) {
+func demoPorts() []int {
+	return []int{apiPort, envoyAdminPort, corsgatePort, corsgateAdmin, servicePort, webPort}
+}
+
+// listenNear listens on a port, or on any other if that is taken.
+func listenNear(ctx context.Context, want int) (net.Listener, error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", loopback(want))
 	if errors.Is(err, syscall.EADDRINUSE) {
 		listener, err = config.Listen(ctx, "tcp", loopback(0))
 	}
 	if err != nil {
-		return 0, fmt.Errorf("find a free port: %w", err)
+		return nil, fmt.Errorf("find a free port: %w", err)
 	}
-	defer listener.Close()
-	_, text, err := net.SplitHostPort(listener.Addr().String())
-	if err != nil {
-		return 0, fmt.Errorf("find a free port: %w", err)
-	}
-	port, err := strconv.Atoi(text)
-	if err != nil {
-		return 0, fmt.Errorf("find a free port: %w", err)
-	}
-	return port, nil
+	return listener, nil
 }
 
 // addressesFor returns the demo's addresses on the ports that were chosen.

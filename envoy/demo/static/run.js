@@ -24,7 +24,10 @@ async function runFetch(call) {
   } catch (error) {
     return blocked(String(error));
   }
-  const body = (await reply.text()).trim();
+  let body = await reply.text();
+  if (reply.headers.get("Content-Type") === "application/problem+json") {
+    body = `problem+json, reason: ${JSON.parse(body).reason}`;
+  }
   const header = call.read ? ` ${call.read}: ${reply.headers.get(call.read)}` : "";
   return through(`${reply.status} ${body}${header}`);
 }

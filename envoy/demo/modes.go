@@ -24,7 +24,7 @@ func runDemo(ctx context.Context, opts options) (err error) {
 	if err != nil {
 		return err
 	}
-	ports, err := choosePorts(ctx, say)
+	ports, err := choosePorts(ctx, true, say)
 	if err != nil {
 		return err
 	}

@@ -199,11 +199,16 @@ func (s *stack) down() error {
 	return errors.Join(errs...)
 }
 
-// choosePorts returns a free port for each of the demo's: its own, or another.
-// All are held until all are found, so that no two are the same.
-func choosePorts(ctx context.Context, say func(string, ...any)) (map[int]int, error) {
+// choosePorts returns a free port for each of the demo's: its own where prefer
+// says so and it is free, else any. All are held until all are found, so that no
+// two are the same.
+func choosePorts(ctx context.Context, prefer bool, say func(string, ...any)) (map[int]int, error) {
 	ports := make(map[int]int)
-	for _, want := range demoPorts() {
+	for _, own := range []int{apiPort, envoyAdminPort, corsgatePort, corsgateAdmin, servicePort, webPort} {
+		want := own
+		if !prefer {
+			want = 0
+		}
 		listener, err := listenNear(ctx, want)
 		if err != nil {
 			return nil, err
@@ -213,15 +218,11 @@ func choosePorts(ctx context.Context, say func(string, ...any)) (map[int]int, er
 		if !ok {
 			return nil, fmt.Errorf("find a free port: listening at %s", listener.Addr())
 		}
-		if ports[want] = tcp.Port; tcp.Port != want {
-			say("port %d is taken: using %d", want, tcp.Port)
+		if ports[own] = tcp.Port; prefer && tcp.Port != own {
+			say("port %d is taken: using %d", own, tcp.Port)
 		}
 	}
 	return ports, nil
-}
-
-func demoPorts() []int {
-	return []int{apiPort, envoyAdminPort, corsgatePort, corsgateAdmin, servicePort, webPort}
 }
 
 // listenNear listens on a port, or on any other if that is taken.

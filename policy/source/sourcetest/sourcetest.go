@@ -204,8 +204,10 @@ func testLoadWhileWatching(t *testing.T, fix Fixture) {
 	load(t, fix)
 	w := watch(t, fix)
 	put(t, fix, "one", "https://new.example")
+	w.await(state{"one": "https://new.example"}) // now it has surely begun
+	put(t, fix, "one", "https://newer.example")
 	load(t, fix)
-	w.await(state{"one": "https://new.example"})
+	w.await(state{"one": "https://newer.example"})
 }
 
 func testEnd(t *testing.T, fix Fixture) {

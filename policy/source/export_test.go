@@ -1,0 +1,82 @@
+package source
+
+import (
+	"sync"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+
+	"github.com/corsgate/corsgate/policy"
+)
+
+// What the timing tests count with.
+const (
+	Quiet      = quiet
+	MaxDelay   = maxDelay
+	PollPeriod = pollPeriod
+)
+
+// OnParse makes a source tell which files it parses.
+func (f *File) OnParse(told func(file string)) {
+	parse := f.parse
+	f.parse = func(file string, data []byte) ([]policy.Document, policy.Problems) {
+		told(file)
+		return parse(file, data)
+	}
+}
+
+// WithoutNotifier makes a source do without being told of changes.
+func (f *File) WithoutNotifier(err error, poll time.Duration) {
+	f.notify = func() (*notifier, error) { return nil, err }
+	f.poll = poll
+}
+
+// A FakeWatcher stands in for fsnotify.
+type FakeWatcher struct {
+	Events chan fsnotify.Event
+	Errors chan error
+	// Refuse is what Add returns.
+	Refuse error
+
+	mu      sync.Mutex
+	folders map[string]bool
+}
+
+// WithFakeWatcher makes a source be told of changes by the test.
+func (f *File) WithFakeWatcher() *FakeWatcher {
+	w := &FakeWatcher{Events: make(chan fsnotify.Event), Errors: make(chan error), folders: map[string]bool{}}
+	f.notify = func() (*notifier, error) { return startNotifier(w, w.Events, w.Errors), nil }
+	return w
+}
+
+func (w *FakeWatcher) Add(path string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.Refuse == nil {
+		w.folders[path] = true
+	}
+	return w.Refuse
+}
+
+func (w *FakeWatcher) Remove(path string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.folders, path)
+	return nil
+}
+
+func (w *FakeWatcher) WatchList() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var list []string
+	for path := range w.folders {
+		list = append(list, path)
+	}
+	return list
+}
+
+func (w *FakeWatcher) Close() error {
+	close(w.Events)
+	close(w.Errors)
+	return nil
+}

@@ -1,0 +1,174 @@
+package source
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/corsgate/corsgate/policy"
+	"github.com/corsgate/corsgate/policy/document"
+)
+
+// DefaultResync is how often files are read without any sign of a change.
+const DefaultResync = 10 * time.Second
+
+var _ Source = (*File)(nil)
+
+// FileOptions is how to read and watch files. The zero value is of use.
+type FileOptions struct {
+	// Resync is how often to read the files without any sign of a change, so
+	// that a network file system and signs that were lost only delay. Zero is
+	// DefaultResync.
+	Resync time.Duration
+	// Logger gets what goes wrong with watching, which delays changes and loses
+	// none. Nil is slog's default.
+	Logger *slog.Logger
+}
+
+// A File is policies in files.
+type File struct {
+	paths  []string
+	resync time.Duration
+	logger *slog.Logger
+	parse  func(file string, data []byte) ([]policy.Document, policy.Problems)
+	notify func() (*notifier, error)
+	poll   time.Duration // how often to look where nothing tells of changes
+
+	mu     sync.Mutex
+	known  *digest           // what the latest Load or onChange returned
+	parsed map[string]parsed // by the names of the files
+}
+
+// parsed is what a file's content was found to mean.
+type parsed struct {
+	digest    digest
+	documents []policy.Document
+	problems  policy.Problems
+}
+
+// NewFile returns a source of the policies in files. A path is a file, which is
+// read whatever its name, or a folder: then its files *.yaml, *.yml and *.json
+// and those below it are read, without hidden ones (.a.yaml) and tests
+// (a_test.yaml). A file that several paths lead to is read once.
+//
+// Links to files are followed, and so is a path that is itself a link. Links to
+// folders within a folder are not, but for those of a Kubernetes ConfigMap.
+func NewFile(paths []string, opts FileOptions) *File {
+	f := &File{
+		paths:  paths,
+		resync: opts.Resync,
+		logger: opts.Logger,
+		parse:  document.Read,
+		notify: newNotifier,
+		poll:   pollPeriod,
+	}
+	if f.resync <= 0 {
+		f.resync = DefaultResync
+	}
+	if f.logger == nil {
+		f.logger = slog.Default()
+	}
+	return f
+}
+
+// String returns the paths as they were given.
+func (f *File) String() string { return strings.Join(f.paths, ", ") }
+
+// Load reads all files once, as they are at one moment. The only error is that
+// ctx has ended.
+func (f *File) Load(ctx context.Context) (Snapshot, error) {
+	r, err := f.read(ctx)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	snapshot, err := f.snapshot(ctx, r)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	f.setKnown(r.digest)
+	return snapshot, nil
+}
+
+// Watch implements [Source]. It never returns an error.
+func (f *File) Watch(ctx context.Context, onChange func(Snapshot)) error {
+	w := newWatch(f, onChange)
+	defer w.close()
+	w.run(ctx)
+	return nil
+}
+
+func (f *File) read(ctx context.Context) (*reading, error) {
+	return read(ctx, f.String(), f.paths)
+}
+
+// snapshot finds out what a reading means. The only error is that ctx has ended.
+func (f *File) snapshot(ctx context.Context, r *reading) (Snapshot, error) {
+	s := Snapshot{Files: len(r.files), Problems: append(policy.Problems(nil), r.problems...)}
+	before, after := f.lastParsed(), make(map[string]parsed, len(r.contents))
+	for i, c := range r.contents {
+		if c.faulty {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return Snapshot{}, errEnded(err)
+		}
+		name := r.files[i].name
+		p, ok := before[name]
+		if !ok || p.digest != c.digest {
+			p = parsed{digest: c.digest}
+			p.documents, p.problems = f.parse(name, c.data)
+		}
+		after[name] = p
+		s.Documents = append(s.Documents, p.documents...)
+		s.Problems = append(s.Problems, p.problems...)
+	}
+	if r.rested {
+		s.Problems = append(s.Problems, withoutDocuments(r, after)...)
+		f.setParsed(after)
+	}
+	s.Problems.Sort()
+	return s, nil
+}
+
+// withoutDocuments says which paths hold no document at all, where nothing else
+// that is wrong with them explains it.
+func withoutDocuments(r *reading, files map[string]parsed) policy.Problems {
+	var problems policy.Problems
+	for _, root := range r.roots {
+		silent := root.faulty
+		for _, i := range root.files {
+			p := files[r.files[i].name]
+			silent = silent || r.contents[i].faulty || len(p.documents) > 0 || len(p.problems.Errors()) > 0
+		}
+		if !silent {
+			problems = append(problems, problemNoDocuments(root.name, root.folder))
+		}
+	}
+	return problems
+}
+
+func (f *File) lastKnown() *digest {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.known
+}
+
+func (f *File) setKnown(d digest) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.known = &d
+}
+
+func (f *File) lastParsed() map[string]parsed {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.parsed
+}
+
+func (f *File) setParsed(p map[string]parsed) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.parsed = p
+}

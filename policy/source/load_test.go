@@ -1,0 +1,245 @@
+package source_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/corsgate/corsgate/policy/source"
+	"github.com/corsgate/corsgate/policy/source/sourcetest"
+)
+
+// noResync is so long that no resync helps a test.
+const noResync = time.Hour
+
+// filesOf returns the files that a snapshot's documents came from.
+func filesOf(s source.Snapshot) []string {
+	var files []string
+	for _, d := range s.Documents {
+		files = append(files, d.File)
+	}
+	return files
+}
+
+func TestLoadFindsFiles(t *testing.T) { //nolint:paralleltest // changes the working folder
+	tests := []struct {
+		name  string
+		make  func(tb testing.TB, dir string)
+		paths []string
+		want  []string
+	}{
+		{
+			name: "folder and below", paths: []string{"policies"},
+			make: func(tb testing.TB, dir string) {
+				tb.Helper()
+				for _, path := range []string{
+					"b.yaml", "a.yml", "c.json", "below/d.yaml", "below/deeper/e.yaml", "folder.yaml/f.yaml",
+					".g.yaml", ".hidden/h.yaml", "i_test.yaml", "j_test.yml", "k_test.json", "l.txt", "m.yaml~", "n.YAML", "yaml",
+				} {
+					putPolicy(tb, dir, "policies/"+path)
+				}
+			},
+			want: []string{
+				"policies/a.yml", "policies/b.yaml", "policies/below/d.yaml", "policies/below/deeper/e.yaml",
+				"policies/c.json", "policies/folder.yaml/f.yaml",
+			},
+		},
+		{
+			name: "named files whatever their names", paths: []string{"b_test.yaml", ".a.yaml", "./c", "../" + "TOP" + "/d.txt"},
+			make: func(tb testing.TB, dir string) {
+				tb.Helper()
+				for _, path := range []string{".a.yaml", "b_test.yaml", "c", "d.txt"} {
+					putPolicy(tb, dir, path)
+				}
+			},
+			want: []string{"b_test.yaml", ".a.yaml", "./c", "../TOP/d.txt"},
+		},
+		{
+			name: "folder with a slash and dots", paths: []string{"./policies/"},
+			make: func(tb testing.TB, dir string) { tb.Helper(); putPolicy(tb, dir, "policies/a.yaml") },
+			want: []string{"policies/a.yaml"},
+		},
+		{
+			name: "one file by several ways", paths: []string{"policies", "policies/a.yaml", "ABS/policies/a.yaml", "link.yaml", "hard.yaml", "policies"},
+			make: func(tb testing.TB, dir string) {
+				tb.Helper()
+				putPolicy(tb, dir, "policies/a.yaml")
+				link(tb, "a.yaml", dir, "policies/b.yaml")
+				link(tb, "policies/a.yaml", dir, "link.yaml")
+				must(tb, os.Link(filepath.Join(dir, "policies/a.yaml"), filepath.Join(dir, "hard.yaml")))
+			},
+			want: []string{"policies/a.yaml"},
+		},
+		{
+			name: "path that is a link to a folder", paths: []string{"current/policies"},
+			make: func(tb testing.TB, dir string) {
+				tb.Helper()
+				putPolicy(tb, dir, "v1/policies/a.yaml")
+				link(tb, filepath.Join(dir, "v1"), dir, "current")
+			},
+			want: []string{"current/policies/a.yaml"},
+		},
+		{
+			name: "ConfigMap with folders", paths: []string{"policies"},
+			make: func(tb testing.TB, dir string) {
+				tb.Helper()
+				must(tb, os.Mkdir(filepath.Join(dir, "policies"), 0o750))
+				m := &configMap{dir: filepath.Join(dir, "policies"), files: map[string]string{
+					"a.yaml": sourcetest.Document("a", "https://a.example"), "shop/b.yaml": sourcetest.Document("b", "https://b.example"),
+				}}
+				m.swap(tb)
+			},
+			want: []string{"policies/a.yaml", "policies/shop/b.yaml"},
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) { //nolint:paralleltest // changes the working folder
+			dir := t.TempDir()
+			t.Chdir(dir)
+			test.make(t, dir)
+			named := strings.NewReplacer("ABS", dir, "TOP", filepath.Base(dir))
+			var paths, want []string
+			for _, path := range test.paths {
+				paths = append(paths, named.Replace(path))
+			}
+			for _, path := range test.want {
+				want = append(want, named.Replace(path))
+			}
+			snapshot, err := newFile(paths...).Load(t.Context())
+			must(t, err)
+			if got := filesOf(snapshot); !slices.Equal(got, want) {
+				t.Errorf("the documents came from %q, want %q", got, want)
+			}
+			if snapshot.Files != len(want) {
+				t.Errorf("it was read from %d files, want %d", snapshot.Files, len(want))
+			}
+			if len(snapshot.Problems) > 0 {
+				t.Errorf("there are problems:\n%v", snapshot.Problems)
+			}
+		})
+	}
+}
+
+func TestFileString(t *testing.T) {
+	t.Parallel()
+	if got, want := newFile("policies/", "/etc/more.yaml").String(), "policies/, /etc/more.yaml"; got != want {
+		t.Errorf("String() = %q, want %q", got, want)
+	}
+}
+
+// TestLoadIsOfOneMoment swaps a ConfigMap without pause: no snapshot may hold
+// files of two versions.
+func TestLoadIsOfOneMoment(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	m := &configMap{dir: dir, files: map[string]string{}}
+	swap := func(origin string) {
+		for _, name := range []string{"a", "b", "c", "d"} {
+			m.files[name+".yaml"] = sourcetest.Document(name, origin)
+		}
+		m.swap(t)
+	}
+	swap("https://first.example")
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for i := 0; ctx.Err() == nil; i++ {
+			swap("https://" + []string{"even", "odd"}[i%2] + ".example")
+		}
+	}()
+	defer func() { cancel(); <-ended }()
+
+	file := newFile(dir)
+	for range 200 {
+		snapshot, err := file.Load(t.Context())
+		must(t, err)
+		if len(snapshot.Problems) == 1 && snapshot.Problems[0].Code == "files_changing" {
+			continue
+		}
+		if len(snapshot.Problems) > 0 {
+			t.Fatalf("there are problems:\n%v", snapshot.Problems)
+		}
+		origins := map[string]bool{}
+		for _, d := range snapshot.Documents {
+			origins[originOf(t, d)] = true
+		}
+		if len(origins) != 1 || len(snapshot.Documents) != 4 {
+			t.Fatalf("%d documents of several moments: %v", len(snapshot.Documents), origins)
+		}
+	}
+}
+
+// TestLoadGivesUpOnFilesThatNeverRest changes one file without pause beside
+// another that takes a while to read.
+func TestLoadGivesUpOnFilesThatNeverRest(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path, large := filepath.Join(dir, "a.yaml"), filepath.Join(dir, "b.yaml")
+	write(t, path, "# ")
+	write(t, large, "# ")
+	must(t, os.Truncate(large, 32<<20))
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for i := int64(0); ctx.Err() == nil; i++ {
+			if err := os.Truncate(path, 2+i%1000); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	}()
+	defer func() { cancel(); <-ended }()
+
+	snapshot, err := newFile(path, large).Load(t.Context())
+	must(t, err)
+	const want = "DIR/a.yaml, DIR/b.yaml: the files kept changing while they were read; " +
+		"write each file under another name and rename it into place [files_changing]"
+	if got := strings.ReplaceAll(snapshot.Problems.Error(), dir, "DIR"); got != want {
+		t.Errorf("the problems are\n%.1000s\nwant\n%s", got, want)
+	}
+}
+
+func TestLoadEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := newFile(t.TempDir()).Load(ctx)
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("Load returned %v, want %v", err, context.Canceled)
+	}
+	if got, want := err.Error(), "read the policies: context canceled"; got != want {
+		t.Errorf("the error is %q, want %q", got, want)
+	}
+}
+
+// TestParsesOnlyWhatChanged keeps a small change beside a large set of origins
+// quick.
+func TestParsesOnlyWhatChanged(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	putPolicy(t, dir, "a.yaml")
+	putPolicy(t, dir, "b.yaml")
+	file := newFile(dir)
+	var parsed []string
+	file.OnParse(func(path string) { parsed = append(parsed, filepath.Base(path)) })
+	load := func(want ...string) {
+		t.Helper()
+		parsed = nil
+		snapshot, err := file.Load(t.Context())
+		must(t, err)
+		if !slices.Equal(parsed, want) || len(snapshot.Documents) != 2 {
+			t.Errorf("%q were parsed and %d documents found, want %q and 2", parsed, len(snapshot.Documents), want)
+		}
+	}
+	load("a.yaml", "b.yaml")
+	load()
+	write(t, filepath.Join(dir, "b.yaml"), sourcetest.Document("b", "https://new.example"))
+	load("b.yaml")
+}

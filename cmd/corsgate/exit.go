@@ -1,0 +1,100 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/corsgate/corsgate/policy"
+)
+
+// What a command's exit code means.
+const (
+	exitOK      = 0
+	exitFailure = 1
+	exitUsage   = 2
+	exitInvalid = 3
+)
+
+// errInvalid is of policies that are invalid, where the command has said so.
+var errInvalid = errors.New("the policies are invalid")
+
+// usageError is of a command that was not called as it must be.
+type usageError struct{ err error }
+
+// Error returns what is wrong with the call.
+func (e *usageError) Error() string { return e.err.Error() }
+
+// Unwrap returns the cause.
+func (e *usageError) Unwrap() error { return e.err }
+
+// usagef makes a usageError.
+func usagef(format string, args ...any) error { return &usageError{err: fmt.Errorf(format, args...)} }
+
+// report writes what went wrong, for people, and returns the exit code.
+func report(to io.Writer, command *cobra.Command, err error) int {
+	var usage *usageError
+	var problems policy.Problems
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errInvalid):
+		return exitInvalid
+	case errors.As(err, &problems):
+		fmt.Fprintln(to, problems.Error())
+		fmt.Fprintf(to, "corsgate: %s; nothing is served\n", countProblems(problems))
+		return exitInvalid
+	case errors.As(err, &usage), strings.HasPrefix(err.Error(), "unknown command"):
+		writeErrors(to, err)
+		fmt.Fprintf(to, "Run '%s --help' for how it is used.\n", command.CommandPath())
+		return exitUsage
+	default:
+		writeErrors(to, err)
+		return exitFailure
+	}
+}
+
+// writeErrors writes an error, or several that were joined, one a line.
+func writeErrors(to io.Writer, err error) {
+	for line := range strings.Lines(err.Error()) {
+		if line = strings.TrimSpace(line); line != "" {
+			fmt.Fprintf(to, "corsgate: %s\n", line)
+		}
+	}
+}
+
+// noArguments refuses arguments where a command takes none.
+func noArguments(command *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if !command.HasParent() {
+		suggestion := ""
+		if near := command.SuggestionsFor(args[0]); len(near) > 0 {
+			suggestion = fmt.Sprintf("; did you mean %q?", near[0])
+		}
+		return usagef("there is no command %q%s", args[0], suggestion)
+	}
+	return usagef("%s takes no arguments, and got %q", command.Name(), args[0])
+}
+
+// countProblems says how many problems there are, as "3 errors, 1 warning".
+func countProblems(problems policy.Problems) string {
+	errs, warnings := len(problems.Errors()), len(problems.Warnings())
+	if warnings == 0 {
+		return count(errs, "error", "errors")
+	}
+	return count(errs, "error", "errors") + ", " + count(warnings, "warning", "warnings")
+}
+
+// count returns a number with its noun.
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + many
+}

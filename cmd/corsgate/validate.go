@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"github.com/corsgate/corsgate/policy"
+	"github.com/corsgate/corsgate/policy/source"
+	"github.com/corsgate/corsgate/server"
+)
+
+// validateOptions is how `validate` was called.
+type validateOptions struct {
+	paths  []string
+	output choice
+	strict bool
+}
+
+// validation is what `validate` found, and its JSON. Fields are added to it,
+// and none changes its meaning.
+type validation struct {
+	// Valid says that `serve` would start with these policies and, with
+	// --strict, that there is no warning.
+	Valid bool `json:"valid"`
+	// Revision, Policies and OriginSets are of the set; they are absent or zero
+	// where it cannot be made.
+	Revision   string `json:"revision,omitempty"`
+	Policies   int    `json:"policies"`
+	OriginSets int    `json:"originSets"`
+	// Files counts what was read.
+	Files int `json:"files"`
+	// Errors and Warnings count the problems.
+	Errors   int             `json:"errors"`
+	Warnings int             `json:"warnings"`
+	Problems policy.Problems `json:"problems"`
+}
+
+func newValidate(to streams) *cobra.Command {
+	options := validateOptions{output: outputChoice()}
+	command := &cobra.Command{
+		Use:   "validate PATH…",
+		Short: "Find every error in policies",
+		Long: `validate reads policies as serve would, and reports everything that is wrong
+with them at once: each problem with its file, line and column, the reason, and
+what to write instead. A PATH is a file, or a folder with all *.yaml, *.yml and
+*.json files in it and below.
+
+It exits with 0 if serve would start with them, and with 3 if it would not.`,
+		Example: `  corsgate validate policies/
+  corsgate validate --strict policies/ partners.yaml
+  corsgate validate -o json policies/ | jq '.problems[].reason'`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef("no policies given; name a file or a folder, as in: corsgate validate policies/")
+			}
+			return nil
+		},
+		RunE: func(command *cobra.Command, args []string) error {
+			options.paths = args
+			return options.run(command.Context(), to)
+		},
+	}
+	options.output.flag(command, "output", "o", "how to write what was found")
+	command.Flags().BoolVar(&options.strict, "strict", false, "take warnings for errors")
+	return command
+}
+
+func (o *validateOptions) run(ctx context.Context, to streams) error {
+	files := source.NewFile(o.paths, source.FileOptions{Logger: slog.New(slog.DiscardHandler)})
+	snapshot, err := files.Load(ctx)
+	if err != nil {
+		return fmt.Errorf("reading policies: %w", err)
+	}
+	set, problems := server.CompileSnapshot(snapshot, policy.Options{})
+	found := validation{
+		Files:    snapshot.Files,
+		Errors:   len(problems.Errors()),
+		Warnings: len(problems.Warnings()),
+		Problems: append(policy.Problems{}, problems...),
+	}
+	if set != nil {
+		found.Revision = set.Revision()
+		found.Policies = len(set.Policies())
+		found.OriginSets = set.OriginSets()
+	}
+	found.Valid = found.Errors == 0 && (!o.strict || found.Warnings == 0)
+
+	write := writeValidation
+	if o.output.value == outputJSON {
+		write = func(to streams, found *validation) error { return writeJSON(to.out, found) }
+	}
+	if err := write(to, &found); err != nil {
+		return err
+	}
+	if !found.Valid {
+		return errInvalid
+	}
+	return nil
+}
+
+// writeValidation writes what was found for people: a line for each problem,
+// and one that sums up.
+func writeValidation(to streams, found *validation) error {
+	for i := range found.Problems {
+		if _, err := fmt.Fprintln(to.out, found.Problems[i].Error()); err != nil {
+			return fmt.Errorf("writing problems: %w", err)
+		}
+	}
+	files := count(found.Files, "file", "files")
+	summary := countProblems(found.Problems) + " in " + files
+	if found.Valid {
+		summary = "ok: " + count(found.Policies, "policy", "policies")
+		if found.OriginSets > 0 {
+			summary += ", " + count(found.OriginSets, "origin set", "origin sets")
+		}
+		summary += " in " + files + ", revision " + found.Revision
+		if found.Warnings > 0 {
+			summary += ", " + count(found.Warnings, "warning", "warnings")
+		}
+	}
+	if _, err := fmt.Fprintln(to.out, summary); err != nil {
+		return fmt.Errorf("writing the summary: %w", err)
+	}
+	return nil
+}

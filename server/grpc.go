@@ -1,0 +1,68 @@
+package server
+
+import (
+	"log/slog"
+	"time"
+
+	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
+)
+
+const (
+	// minPingInterval is the shortest time between a client's keepalive pings.
+	// Envoy's connection_keepalive is often set to seconds; grpc-go's own limit
+	// of five minutes would answer those with GOAWAY "too_many_pings".
+	minPingInterval = time.Second
+	// pingInterval and pingTimeout find connections whose other end is gone.
+	pingInterval = 30 * time.Second
+	pingTimeout  = 10 * time.Second
+	// ageGrace is how long calls may go on after a connection reached its age.
+	ageGrace = 30 * time.Second
+)
+
+// newGRPC makes the gRPC server with what it serves: Check, health and
+// reflection.
+func newGRPC(options *Options, tlsKeeper *keeper, policies *Policies, m *metrics, logger *slog.Logger) (*grpc.Server, *health.Server) {
+	guard := &recoverer{metrics: m, logger: logger}
+	serverOptions := []grpc.ServerOption{
+		grpc.ChainUnaryInterceptor(guard.unary),
+		grpc.ChainStreamInterceptor(guard.stream),
+		grpc.MaxRecvMsgSize(options.MaxMessageBytes),
+		grpc.KeepaliveParams(keepalive.ServerParameters{
+			// Clients reconnect now and then, and so find replicas that are new.
+			MaxConnectionAge:      options.MaxConnectionAge,
+			MaxConnectionAgeGrace: ageGrace,
+			Time:                  pingInterval,
+			Timeout:               pingTimeout,
+		}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{
+			MinTime:             minPingInterval,
+			PermitWithoutStream: true,
+		}),
+	}
+	if tlsKeeper != nil {
+		serverOptions = append(serverOptions, grpc.Creds(credentials.NewTLS(tlsKeeper.config())))
+	}
+	server := grpc.NewServer(serverOptions...)
+	authv3.RegisterAuthorizationServer(server, &authorization{policies: policies, metrics: m, logger: logger})
+	healthServer := health.NewServer()
+	healthpb.RegisterHealthServer(server, healthServer)
+	reflection.Register(server)
+	return server, healthServer
+}
+
+// setHealth says on grpc.health.v1 whether requests should come here, both for
+// the server as a whole and for the one service that Envoy may ask about.
+func setHealth(server *health.Server, serving bool) {
+	state := healthpb.HealthCheckResponse_NOT_SERVING
+	if serving {
+		state = healthpb.HealthCheckResponse_SERVING
+	}
+	server.SetServingStatus("", state)
+	server.SetServingStatus(authv3.Authorization_ServiceDesc.ServiceName, state)
+}

@@ -1,0 +1,136 @@
+package server
+
+import (
+	"runtime"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// The causes of corsgate_check_errors_total.
+const (
+	// causeMalformed is of a CheckRequest that cannot be decided.
+	causeMalformed = "malformed_request"
+	// causeNotLoaded is of a request that came before any policy was loaded.
+	causeNotLoaded = "not_loaded"
+	// causeInternal is of a decision that could not be sent.
+	causeInternal = "internal"
+	// causePanic is of a defect that was caught.
+	causePanic = "panic"
+)
+
+// The results of corsgate_reloads_total.
+const (
+	// resultLoaded is of a set that differs from the one before.
+	resultLoaded = "loaded"
+	// resultUnchanged is of a set with the revision of the one before.
+	resultUnchanged = "unchanged"
+	// resultRejected is of documents with errors: the last good set stays.
+	resultRejected = "rejected"
+	// resultUnreadable is of documents that could not be read at all.
+	resultUnreadable = "unreadable"
+)
+
+// checkBuckets are the bounds of corsgate_check_duration_seconds: a decision
+// takes microseconds, and what takes a millisecond is already slow.
+func checkBuckets() []float64 {
+	const (
+		us = 1e-6
+		ms = 1e-3
+	)
+	return []float64{
+		10 * us, 25 * us, 50 * us, 100 * us, 250 * us, 500 * us,
+		1 * ms, 2.5 * ms, 5 * ms, 10 * ms, 25 * ms, 50 * ms, 100 * ms,
+	}
+}
+
+// Build is what is known about this program.
+type Build struct {
+	// Version is the release, such as "v1.2.3", or "devel".
+	Version string
+	// Revision is the commit that it was built from. It may be empty.
+	Revision string
+}
+
+// metrics is what the server counts. The labels come from closed lists and from
+// the names of loaded policies; an origin, a host or a path is never one.
+type metrics struct {
+	registry *prometheus.Registry
+
+	decisions      *prometheus.CounterVec
+	checkDuration  prometheus.Histogram
+	checkErrors    *prometheus.CounterVec
+	reloads        *prometheus.CounterVec
+	reloadSuccess  prometheus.Gauge
+	reloadTime     prometheus.Gauge
+	policies       prometheus.Gauge
+	revisionInfo   *prometheus.GaugeVec
+	decisionLabels []string
+}
+
+// newMetrics registers everything on a registry of its own, so that two servers
+// in one process do not meet.
+func newMetrics(build Build) *metrics {
+	decisionLabels := []string{"policy", "verdict", "reason", "kind"}
+	m := &metrics{
+		registry:       prometheus.NewRegistry(),
+		decisionLabels: decisionLabels,
+		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "corsgate_decisions_total",
+			Help: "Decisions, by the policy that governed (empty where none did), verdict, reason and kind of request.",
+		}, decisionLabels),
+		checkDuration: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "corsgate_check_duration_seconds",
+			Help:    "How long a Check took inside corsgate, from the decoded request to the response before it is encoded.",
+			Buckets: checkBuckets(),
+		}),
+		checkErrors: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "corsgate_check_errors_total",
+			Help: "Checks that were answered with a gRPC error, by cause.",
+		}, []string{"cause"}),
+		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "corsgate_reloads_total",
+			Help: "Attempts to load policies, the first included, by result.",
+		}, []string{"result"}),
+		reloadSuccess: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "corsgate_last_reload_success",
+			Help: "1 if the last attempt to load policies succeeded, 0 if the set before it is still in force.",
+		}),
+		reloadTime: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "corsgate_last_reload_timestamp_seconds",
+			Help: "When policies were last loaded with success, in seconds since 1970.",
+		}),
+		policies: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "corsgate_policies",
+			Help: "Policies in force.",
+		}),
+		revisionInfo: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "corsgate_revision_info",
+			Help: "1, labelled with the revision of the policy set in force.",
+		}, []string{"revision"}),
+	}
+	buildInfo := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "corsgate_build_info",
+		Help: "1, labelled with what this program was built from.",
+		ConstLabels: prometheus.Labels{
+			"version":   build.Version,
+			"revision":  build.Revision,
+			"goversion": runtime.Version(),
+		},
+	})
+	buildInfo.Set(1)
+	m.registry.MustRegister(
+		m.decisions, m.checkDuration, m.checkErrors, m.reloads, m.reloadSuccess, m.reloadTime,
+		m.policies, m.revisionInfo, buildInfo,
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	// A counter that is absent until its first event cannot be alerted on.
+	for _, cause := range []string{causeMalformed, causeNotLoaded, causeInternal, causePanic} {
+		m.checkErrors.WithLabelValues(cause)
+	}
+	for _, result := range []string{resultLoaded, resultUnchanged, resultRejected, resultUnreadable} {
+		m.reloads.WithLabelValues(result)
+	}
+	return m
+}

@@ -1,0 +1,256 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/corsgate/corsgate/policy"
+	"github.com/corsgate/corsgate/policy/source"
+)
+
+// live is a set that is in force, with the counters of its policies. It is
+// immutable, but for what the counters count.
+type live struct {
+	set *policy.Set
+	// counters are in the order of set.Policies().
+	counters []*policyCounters
+	// ungoverned counts decisions that no policy made.
+	ungoverned *policyCounters
+}
+
+// count adds one decision that the set made.
+func (l *live) count(d *policy.Decision) {
+	if d.Policy == nil {
+		l.ungoverned.count(d)
+		return
+	}
+	l.counters[d.Policy.Index()].count(d)
+}
+
+// Status is how loading stands: what is in force, and how the last attempt to
+// replace it went.
+type Status struct {
+	// Set is in force. It is nil until policies have been loaded once.
+	Set *policy.Set
+	// LoadedAt is when Set came into force.
+	LoadedAt time.Time
+	// Files counts the files or keys that Set was read from.
+	Files int
+	// AttemptedAt is when loading was last tried.
+	AttemptedAt time.Time
+	// Problems is what the last attempt found: with an error among them, Set is
+	// older than the attempt; warnings did not keep it from coming into force.
+	Problems policy.Problems
+	// Failure says why the last attempt could not read anything. It is nil if it
+	// could.
+	Failure error
+}
+
+// Stale says whether the last attempt failed, so that what is in force is not
+// what the source holds.
+func (s *Status) Stale() bool {
+	return s.Failure != nil || len(s.Problems.Errors()) > 0
+}
+
+// Policies holds the set that is in force. Reading it takes no lock; a new set
+// replaces the old one whole, in one store, or not at all.
+type Policies struct {
+	options policy.Options
+	metrics *metrics
+	logger  *slog.Logger
+	now     func() time.Time
+
+	live   atomic.Pointer[live]
+	status atomic.Pointer[Status]
+
+	mu sync.Mutex // serialises Load and Fail
+	// byName are the counters in use; a policy keeps its own across sets.
+	byName     map[string]*policyCounters
+	ungoverned *policyCounters
+}
+
+func newPolicies(options policy.Options, m *metrics, logger *slog.Logger, now func() time.Time) *Policies {
+	p := &Policies{
+		options:    options,
+		metrics:    m,
+		logger:     logger,
+		now:        now,
+		byName:     map[string]*policyCounters{},
+		ungoverned: newPolicyCounters(m.decisions, ""),
+	}
+	p.status.Store(&Status{})
+	return p
+}
+
+// Status returns how loading stands. The caller must not change what it holds.
+func (p *Policies) Status() *Status { return p.status.Load() }
+
+// Load compiles what a source holds and puts it in force. If anything in it is
+// an error, the set before stays, and the problems are in the status and in the
+// log; they are returned, too, warnings among them.
+func (p *Policies) Load(ctx context.Context, snapshot source.Snapshot) policy.Problems {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	set, problems := CompileSnapshot(snapshot, p.options)
+	attempted := p.now()
+	if len(problems.Errors()) > 0 {
+		status := *p.status.Load()
+		status.AttemptedAt, status.Problems, status.Failure = attempted, problems, nil
+		p.reject(ctx, &status, resultRejected)
+		return problems
+	}
+
+	previous := p.live.Load()
+	next := p.prepare(set)
+	p.live.Store(next)
+	p.status.Store(&Status{
+		Set:         set,
+		LoadedAt:    attempted,
+		Files:       snapshot.Files,
+		AttemptedAt: attempted,
+		Problems:    problems,
+	})
+	p.retireAbsent(set)
+	p.report(ctx, previous, set, problems)
+	return problems
+}
+
+// Fail records that a source could not be read. The set in force stays.
+func (p *Policies) Fail(ctx context.Context, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	status := *p.status.Load()
+	status.AttemptedAt, status.Problems, status.Failure = p.now(), nil, err
+	p.reject(ctx, &status, resultUnreadable)
+}
+
+// CompileSnapshot compiles what a source holds. Problems of reading and of
+// compiling are reported together, ordered by position; with an error among
+// them the set is nil. A snapshot without a single policy is an error: an
+// emptied folder is far more often a mistake than a wish to refuse everything.
+func CompileSnapshot(snapshot source.Snapshot, options policy.Options) (*policy.Set, policy.Problems) {
+	set, problems := policy.Compile(snapshot.Documents, options)
+	problems = slices.Concat(snapshot.Problems, problems)
+	problems.Sort()
+	if len(problems.Errors()) > 0 {
+		return nil, problems
+	}
+	if len(set.Policies()) == 0 {
+		return nil, append(problems, policy.Problem{
+			Code:   "no_policies",
+			Reason: "there is no CorsPolicy in what was loaded",
+			Mend:   "write one, or name another file or folder",
+		})
+	}
+	return set, problems
+}
+
+// prepare finds or makes the counters of each policy of a set.
+func (p *Policies) prepare(set *policy.Set) *live {
+	policies := set.Policies()
+	next := &live{
+		set:        set,
+		counters:   make([]*policyCounters, len(policies)),
+		ungoverned: p.ungoverned,
+	}
+	for i, one := range policies {
+		counters, ok := p.byName[one.Name]
+		if !ok {
+			counters = newPolicyCounters(p.metrics.decisions, one.Name)
+			p.byName[one.Name] = counters
+		}
+		next.counters[i] = counters
+	}
+	return next
+}
+
+// retireAbsent drops the series of policies that a set no longer has.
+func (p *Policies) retireAbsent(set *policy.Set) {
+	present := make(map[string]struct{}, len(set.Policies()))
+	for _, one := range set.Policies() {
+		present[one.Name] = struct{}{}
+	}
+	for name, counters := range p.byName {
+		if _, ok := present[name]; !ok {
+			counters.retire()
+			delete(p.byName, name)
+		}
+	}
+}
+
+// reject keeps the set in force and says why.
+func (p *Policies) reject(ctx context.Context, status *Status, result string) {
+	p.status.Store(status)
+	p.metrics.reloads.WithLabelValues(result).Inc()
+	p.metrics.reloadSuccess.Set(0)
+
+	attrs := []slog.Attr{slog.String("result", result)}
+	if status.Set != nil {
+		attrs = append(attrs, slog.String("revision", status.Set.Revision()))
+	}
+	if status.Failure != nil {
+		attrs = append(attrs, slog.String("error", status.Failure.Error()))
+	}
+	attrs = append(attrs, problemAttrs(status.Problems)...)
+	message := "policies could not be loaded"
+	if status.Set != nil {
+		message += "; the last good set stays in force"
+	}
+	p.logger.LogAttrs(ctx, slog.LevelError, message, attrs...)
+}
+
+// report says that a set is in force.
+func (p *Policies) report(ctx context.Context, previous *live, set *policy.Set, problems policy.Problems) {
+	m := p.metrics
+	result, old := resultLoaded, ""
+	if previous != nil {
+		old = previous.set.Revision()
+		if old == set.Revision() {
+			result = resultUnchanged
+		}
+	}
+	m.reloads.WithLabelValues(result).Inc()
+	m.reloadSuccess.Set(1)
+	m.reloadTime.Set(float64(p.now().UnixMilli()) / float64(time.Second/time.Millisecond))
+	m.policies.Set(float64(len(set.Policies())))
+	m.revisionInfo.Reset()
+	m.revisionInfo.WithLabelValues(set.Revision()).Set(1)
+
+	level := slog.LevelInfo
+	if len(problems) > 0 {
+		level = slog.LevelWarn
+	}
+	attrs := []slog.Attr{
+		slog.String("result", result),
+		slog.String("revision", set.Revision()),
+		slog.String("previous_revision", old),
+		slog.Int("policies", len(set.Policies())),
+	}
+	p.logger.LogAttrs(ctx, level, "policies loaded", append(attrs, problemAttrs(problems)...)...)
+}
+
+// maxLoggedProblems keeps a log line readable where a whole folder is broken.
+// All problems stand in /policies.
+const maxLoggedProblems = 20
+
+// problemAttrs returns the problems as attributes of one log line.
+func problemAttrs(problems policy.Problems) []slog.Attr {
+	if len(problems) == 0 {
+		return nil
+	}
+	shown := problems[:min(len(problems), maxLoggedProblems)]
+	lines := make([]string, len(shown))
+	for i := range shown {
+		lines[i] = shown[i].Error()
+	}
+	return []slog.Attr{
+		slog.Int("errors", len(problems.Errors())),
+		slog.Int("warnings", len(problems.Warnings())),
+		slog.Any("problems", lines),
+	}
+}

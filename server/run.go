@@ -1,0 +1,422 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+
+	"github.com/corsgate/corsgate/policy"
+	"github.com/corsgate/corsgate/policy/source"
+)
+
+// What applies where Options leaves a field zero.
+const (
+	defaultMaxMessageBytes = 4 << 20
+	defaultSocketMode      = fs.FileMode(0o660)
+)
+
+// Options is how a server runs.
+type Options struct {
+	// Listen are the addresses for Envoy: host:port or unix:///path.
+	Listen []string
+	// Admin is the address for people and for monitoring. Empty, there is none.
+	Admin string
+	// AdminHosts are names by which browsers may reach the admin listener,
+	// beside IP addresses and localhost.
+	AdminHosts []string
+	// SocketMode is the mode of the files of Unix sockets; 0660 if it is zero.
+	SocketMode fs.FileMode
+	// TLS secures what Listen names.
+	TLS TLSOptions
+	// Policy is what a set depends on besides its documents.
+	Policy policy.Options
+	// DrainDelay is how long the server goes on as before after it was told to
+	// stop, but says that it is not ready, so that Envoy can look elsewhere.
+	DrainDelay time.Duration
+	// DrainTimeout is how long calls in flight may take after that.
+	DrainTimeout time.Duration
+	// MaxConnectionAge is after how long clients are asked to reconnect. Zero is
+	// never.
+	MaxConnectionAge time.Duration
+	// MaxMessageBytes bounds a CheckRequest; 4 MiB if it is zero.
+	MaxMessageBytes int
+	// Build is what is known about this program.
+	Build Build
+	// Logger gets one line for each thing that people should know of.
+	Logger *slog.Logger
+	// Ready, unless nil, is called once, when requests are being decided.
+	Ready func(Bound)
+	// Reload, unless nil, asks to read the policies now with each value.
+	Reload <-chan struct{}
+	// Abort, unless nil, ends a drain at once when it is closed.
+	Abort <-chan struct{}
+}
+
+// Bound is where a server listens.
+type Bound struct {
+	// Listen are in the order of Options.Listen.
+	Listen []net.Addr
+	// Admin is nil where there is none.
+	Admin net.Addr
+}
+
+// A Server answers Envoy. It runs once.
+type Server struct {
+	options  Options
+	source   source.Source
+	logger   *slog.Logger
+	metrics  *metrics
+	policies *Policies
+	pages    *pages
+	state    atomic.Int32
+}
+
+// What a server is doing.
+const (
+	stateStarting int32 = iota
+	stateReady
+	stateDraining
+)
+
+// New makes a server. It opens nothing yet.
+func New(src source.Source, options Options) (*Server, error) {
+	if options.Logger == nil {
+		options.Logger = slog.New(slog.DiscardHandler)
+	}
+	if options.MaxMessageBytes == 0 {
+		options.MaxMessageBytes = defaultMaxMessageBytes
+	}
+	if options.SocketMode == 0 {
+		options.SocketMode = defaultSocketMode
+	}
+	pages, err := parsePages()
+	if err != nil {
+		return nil, err
+	}
+	m := newMetrics(options.Build)
+	return &Server{
+		options:  options,
+		source:   src,
+		logger:   options.Logger,
+		metrics:  m,
+		policies: newPolicies(options.Policy, m, options.Logger, time.Now),
+		pages:    pages,
+	}, nil
+}
+
+// Policies is what is in force.
+func (s *Server) Policies() *Policies { return s.policies }
+
+// Run binds, loads TLS and policies, serves until ctx ends, and drains. It
+// returns nil after an orderly stop. Policies that are broken at the start are
+// an error of type policy.Problems.
+func (s *Server) Run(ctx context.Context) error {
+	listeners, err := s.bind(ctx)
+	if err != nil {
+		return err
+	}
+	// Each listener is closed by what serves it; closing twice does no harm, and
+	// an early return must not leave a socket file behind.
+	defer listeners.close()
+
+	var tlsKeeper *keeper
+	if s.options.TLS.Enabled() {
+		if tlsKeeper, err = newKeeper(s.options.TLS, s.logger); err != nil {
+			return err
+		}
+	}
+
+	// The units outlive ctx: stopping is a sequence of its own, which ends by
+	// ending this context.
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	group, running := errgroup.WithContext(running)
+	if listeners.admin != nil {
+		group.Go(func() error { return s.serveAdmin(running, listeners.admin) })
+	}
+	group.Go(func() error {
+		defer stop()
+		return s.serveDecisions(ctx, running, tlsKeeper, listeners)
+	})
+	if err := group.Wait(); err != nil {
+		return fmt.Errorf("serving: %w", err)
+	}
+	return nil
+}
+
+// serveDecisions loads the policies, says that the server is ready, and answers
+// Envoy until ctx or running ends; then it drains.
+func (s *Server) serveDecisions(ctx, running context.Context, tlsKeeper *keeper, listeners *listeners) error {
+	if err := s.loadFirst(ctx); err != nil {
+		return err
+	}
+	server, healthServer := newGRPC(&s.options, tlsKeeper, s.policies, s.metrics, s.logger)
+	defer server.Stop()
+
+	group, serving := errgroup.WithContext(running)
+	for _, listener := range listeners.grpc {
+		group.Go(func() error {
+			if err := server.Serve(listener); err != nil {
+				return fmt.Errorf("answering on %s: %w", listener.Addr(), err)
+			}
+			return nil
+		})
+	}
+	watching, stopWatching := context.WithCancel(serving)
+	group.Go(func() error {
+		s.follow(watching)
+		return nil
+	})
+	group.Go(func() error {
+		// Last of all, so that a change during the drain is still followed.
+		defer stopWatching()
+		select {
+		case <-ctx.Done():
+		case <-serving.Done():
+		}
+		s.drain(server, healthServer, serving)
+		return nil
+	})
+
+	s.state.Store(stateReady)
+	setHealth(healthServer, true)
+	bound := listeners.bound()
+	s.logger.LogAttrs(ctx, slog.LevelInfo, "ready",
+		slog.Any("listen", addresses(bound.Listen)), slog.Bool("tls", tlsKeeper != nil),
+		slog.String("admin", address(bound.Admin)), slog.String("version", s.options.Build.Version))
+	if s.options.Ready != nil {
+		s.options.Ready(bound)
+	}
+	if err := group.Wait(); err != nil {
+		return fmt.Errorf("deciding: %w", err)
+	}
+	s.logger.LogAttrs(ctx, slog.LevelInfo, "stopped")
+	return nil
+}
+
+// loadFirst puts the first set in force, or says why that cannot be.
+func (s *Server) loadFirst(ctx context.Context) error {
+	snapshot, err := s.source.Load(ctx)
+	if err != nil {
+		return fmt.Errorf("loading policies: %w", err)
+	}
+	if problems := s.policies.Load(ctx, snapshot); len(problems.Errors()) > 0 {
+		return problems
+	}
+	return nil
+}
+
+// follow keeps the set in force in step with its source until ctx ends, and
+// reads it anew when asked to. Reading interrupts watching, so that two readings
+// can never arrive in the wrong order. If watching fails, the set in force goes
+// on deciding, and everything that shows how loading stands says so.
+func (s *Server) follow(ctx context.Context) {
+	for ctx.Err() == nil {
+		requested, err := s.watch(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if !requested {
+			s.policies.Fail(ctx, fmt.Errorf("watching policies, which ends until a reload is requested: %w",
+				cmp.Or(err, errWatchEnded)))
+			select {
+			case <-ctx.Done():
+				return
+			case <-s.options.Reload:
+			}
+		}
+		s.reload(ctx)
+	}
+}
+
+// errWatchEnded is of a source that ended its Watch without a reason.
+var errWatchEnded = errors.New("the source stopped watching")
+
+// watch follows the source until ctx ends or a reload is requested, and says
+// whether one was.
+func (s *Server) watch(ctx context.Context) (requested bool, err error) {
+	watching, stop := context.WithCancel(ctx)
+	listening := make(chan struct{})
+	go func() {
+		defer close(listening)
+		defer stop()
+		select {
+		case <-watching.Done():
+		case <-s.options.Reload:
+			requested = true
+		}
+	}()
+	err = s.source.Watch(watching, func(snapshot source.Snapshot) { s.policies.Load(ctx, snapshot) })
+	stop()
+	<-listening
+	return requested, err
+}
+
+// reload reads the policies now.
+func (s *Server) reload(ctx context.Context) {
+	s.logger.LogAttrs(ctx, slog.LevelInfo, "reload requested")
+	snapshot, err := s.source.Load(ctx)
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		s.policies.Fail(ctx, err)
+	default:
+		s.policies.Load(ctx, snapshot)
+	}
+}
+
+// drain stops in order: say that the server is not ready, go on while Envoy
+// notices, let calls in flight end, and stop. Each wait is bounded, and ends
+// early when abort is closed or another unit failed.
+func (s *Server) drain(server *grpc.Server, healthServer *health.Server, serving context.Context) {
+	s.state.Store(stateDraining)
+	setHealth(healthServer, false)
+	s.logger.LogAttrs(serving, slog.LevelInfo, "draining",
+		slog.Duration("delay", s.options.DrainDelay), slog.Duration("timeout", s.options.DrainTimeout))
+	if !s.wait(serving, s.options.DrainDelay, nil) {
+		server.Stop()
+		return
+	}
+
+	graceful := make(chan struct{})
+	go func() {
+		defer close(graceful)
+		server.GracefulStop()
+	}()
+	if !s.wait(serving, s.options.DrainTimeout, graceful) {
+		server.Stop()
+	} else {
+		select {
+		case <-graceful:
+		default:
+			s.logger.LogAttrs(serving, slog.LevelWarn, "calls were still in flight; they are cut off",
+				slog.Duration("after", s.options.DrainTimeout))
+			server.Stop()
+		}
+	}
+	<-graceful // Stop ends it
+}
+
+// wait waits until done is closed, for a time at the most, and says whether
+// nothing cut it short.
+func (s *Server) wait(serving context.Context, limit time.Duration, done <-chan struct{}) bool {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return true
+	case <-timer.C:
+		return true
+	case <-s.options.Abort:
+		return false
+	case <-serving.Done():
+		return false
+	}
+}
+
+// listeners are all that a server listens on.
+type listeners struct {
+	grpc  []net.Listener
+	admin net.Listener
+}
+
+// bind opens every address, and reports every one that cannot be.
+func (s *Server) bind(ctx context.Context) (*listeners, error) {
+	bound, errs := &listeners{}, []error(nil)
+	for _, address := range s.options.Listen {
+		listener, err := listen(ctx, address, s.options.SocketMode)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		bound.grpc = append(bound.grpc, listener)
+	}
+	if s.options.Admin != "" {
+		listener, err := listen(ctx, s.options.Admin, s.options.SocketMode)
+		if err != nil {
+			errs = append(errs, err)
+		} else {
+			bound.admin = listener
+		}
+	}
+	if len(errs) > 0 {
+		bound.close()
+		return nil, errors.Join(errs...)
+	}
+	return bound, nil
+}
+
+// close closes what is still open.
+func (l *listeners) close() {
+	for _, listener := range l.grpc {
+		_ = listener.Close() // closed already, as a rule
+	}
+	if l.admin != nil {
+		_ = l.admin.Close()
+	}
+}
+
+func (l *listeners) bound() Bound {
+	var bound Bound
+	for _, listener := range l.grpc {
+		bound.Listen = append(bound.Listen, listener.Addr())
+	}
+	if l.admin != nil {
+		bound.Admin = l.admin.Addr()
+	}
+	return bound
+}
+
+func addresses(all []net.Addr) []string {
+	out := make([]string, len(all))
+	for i, one := range all {
+		out[i] = address(one)
+	}
+	return out
+}
+
+// address returns an address as --listen takes it.
+func address(addr net.Addr) string {
+	switch {
+	case addr == nil:
+		return ""
+	case addr.Network() == "unix":
+		return unixScheme + addr.String()
+	default:
+		return addr.String()
+	}
+}
+
+// serveAdmin answers people and monitoring until ctx ends.
+func (s *Server) serveAdmin(ctx context.Context, listener net.Listener) error {
+	server := newAdminServer(s.adminHandler(), s.logger)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("answering on the admin listener %s: %w", listener.Addr(), err)
+		}
+		return nil
+	})
+	group.Go(func() error {
+		<-ctx.Done()
+		// What is still being answered here is a page or a scrape; it has a moment.
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), adminGrace)
+		defer cancel()
+		if err := server.Shutdown(ending); err != nil {
+			return errors.Join(server.Close())
+		}
+		return nil
+	})
+	return group.Wait()
+}

@@ -1,0 +1,158 @@
+package server
+
+import (
+	"time"
+
+	"github.com/corsgate/corsgate/policy"
+	corsgatev1 "github.com/corsgate/corsgate/proto/corsgate/v1"
+)
+
+// View is what /policies shows, and its JSON. Fields are added to it, and none
+// changes its meaning.
+type View struct {
+	// State is "starting", "ready" or "draining".
+	State string `json:"state"`
+	// Version is this program's.
+	Version string `json:"version"`
+	// Source is where policies come from.
+	Source string `json:"source"`
+	// Revision is of the set in force.
+	Revision string `json:"revision"`
+	// LoadedAt is when that set came into force.
+	LoadedAt *time.Time `json:"loadedAt,omitempty"`
+	// Files and OriginSets count what the set was made from.
+	Files      int `json:"files"`
+	OriginSets int `json:"originSets"`
+	// NoPolicy is what becomes of cross-origin requests that no policy governs.
+	NoPolicy string `json:"noPolicy"`
+	// LastReload is how the last attempt to load policies went.
+	LastReload Reload `json:"lastReload"`
+	// Policies are those in force, by name.
+	Policies []PolicyView `json:"policies"`
+}
+
+// Reload is how an attempt to load policies went.
+type Reload struct {
+	// OK says that what the source holds is in force.
+	OK bool `json:"ok"`
+	// At is when it was.
+	At *time.Time `json:"at,omitempty"`
+	// Error says why nothing could be read.
+	Error string `json:"error,omitempty"`
+	// Problems are errors, which kept the set before in force, and warnings.
+	Problems policy.Problems `json:"problems"`
+}
+
+// PolicyView is one policy in force, as its document says it.
+type PolicyView struct {
+	Name        string          `json:"name"`
+	Position    policy.Position `json:"position"`
+	Enforcement string          `json:"enforcement"`
+	Targets     []TargetView    `json:"targets"`
+
+	Origins        []string `json:"origins"`
+	OriginSets     []string `json:"originSets,omitempty"`
+	ExcludeOrigins []string `json:"excludeOrigins,omitempty"`
+	Methods        []string `json:"methods"`
+	RequestHeaders []string `json:"requestHeaders,omitempty"`
+	Presets        []string `json:"presets,omitempty"`
+	ExposeHeaders  []string `json:"exposeHeaders,omitempty"`
+	Credentials    bool     `json:"credentials"`
+	MaxAge         string   `json:"maxAge,omitempty"`
+
+	OnDisallowedOrigin string `json:"onDisallowedOrigin"`
+	Navigations        string `json:"navigations"`
+}
+
+// TargetView is some of the requests that a policy governs.
+type TargetView struct {
+	Hosts []string `json:"hosts"`
+	Paths []string `json:"paths,omitempty"`
+}
+
+// view returns what there is to show now.
+func (s *Server) view() *View {
+	status := s.policies.Status()
+	view := &View{
+		State:    stateWord(s.state.Load()),
+		Version:  s.options.Build.Version,
+		Source:   s.source.String(),
+		Files:    status.Files,
+		NoPolicy: dispositionWord(s.options.Policy.NoPolicy == policy.DispositionPass),
+		LastReload: Reload{
+			OK:       status.Set != nil && !status.Stale(),
+			At:       moment(status.AttemptedAt),
+			Problems: append(policy.Problems{}, status.Problems...),
+		},
+		Policies: []PolicyView{},
+	}
+	if status.Failure != nil {
+		view.LastReload.Error = status.Failure.Error()
+	}
+	if status.Set == nil {
+		return view
+	}
+	view.Revision = status.Set.Revision()
+	view.LoadedAt = moment(status.LoadedAt)
+	view.OriginSets = status.Set.OriginSets()
+	for _, one := range status.Set.Policies() {
+		view.Policies = append(view.Policies, viewPolicy(one))
+	}
+	return view
+}
+
+// viewPolicy returns one policy, with what its document leaves out spelled out.
+func viewPolicy(p *policy.Policy) PolicyView {
+	spec := p.Spec()
+	view := PolicyView{
+		Name:               p.Name,
+		Position:           p.Position,
+		Enforcement:        enforcementWord(p.Enforcement),
+		Targets:            []TargetView{},
+		Origins:            append([]string{}, spec.GetOrigins()...),
+		OriginSets:         spec.GetOriginSets(),
+		ExcludeOrigins:     spec.GetExcludeOrigins(),
+		Methods:            spec.GetMethods(),
+		RequestHeaders:     spec.GetRequestHeaders(),
+		Presets:            spec.GetPresets(),
+		ExposeHeaders:      spec.GetExposeHeaders(),
+		Credentials:        spec.GetCredentials(),
+		MaxAge:             spec.GetMaxAge(),
+		OnDisallowedOrigin: dispositionWord(spec.GetOnDisallowedOrigin() == corsgatev1.Disposition_DISPOSITION_PASS),
+		Navigations:        dispositionWord(spec.GetNavigations() == corsgatev1.Disposition_DISPOSITION_PASS),
+	}
+	if len(view.Methods) == 0 {
+		view.Methods = []string{"GET", "HEAD", "POST"}
+	}
+	for _, target := range spec.GetTargets() {
+		view.Targets = append(view.Targets, TargetView{Hosts: target.GetHosts(), Paths: target.GetPaths()})
+	}
+	return view
+}
+
+func stateWord(state int32) string {
+	switch state {
+	case stateReady:
+		return "ready"
+	case stateDraining:
+		return "draining"
+	default:
+		return "starting"
+	}
+}
+
+func dispositionWord(pass bool) string {
+	if pass {
+		return "PASS"
+	}
+	return "DENY"
+}
+
+// moment returns a time to show, or nil for one that has not been.
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC().Truncate(time.Millisecond)
+	return &t
+}

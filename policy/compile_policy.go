@@ -155,7 +155,7 @@ func (b *policyBuilder) origins() {
 	b.originSetsOf(rules)
 	switch {
 	case len(list) == 0 && len(b.spec.GetOriginSets()) == 0:
-		b.fail("origins", &fault{"origins_missing", "the policy lets no origin call", "list origins or originSets, or write enforcement: DISABLED and an origin to switch it off"})
+		b.fail("origins", &fault{"origins_missing", "the policy lets no origin call", "list origins or originSets"})
 	case !rules.any:
 	case b.spec.GetCredentials():
 		b.failItem("origins", int(rules.own.anyAt), &fault{
@@ -184,9 +184,6 @@ func (b *policyBuilder) originSetsOf(rules *originRules) {
 func (b *policyBuilder) methods() {
 	list := b.spec.GetMethods()
 	if len(list) == 0 {
-		if b.place.has("methods") {
-			b.fail("methods", &fault{"methods_empty", "no method is allowed", "leave methods out for GET, HEAD and POST, or list some"})
-		}
 		list = defaultMethods[:]
 	}
 	rules := &b.policy.methods
@@ -322,9 +319,6 @@ func (b *policyBuilder) recipe(expose string) *recipe {
 func (b *policyBuilder) maxAge() string {
 	text := b.spec.GetMaxAge()
 	if text == "" {
-		if b.place.has("maxAge") {
-			b.fail("maxAge", &fault{"max_age_invalid", "the text is empty", "write a duration such as \"2h\", or leave maxAge out"})
-		}
 		return ""
 	}
 	age, err := time.ParseDuration(text)

@@ -2,8 +2,9 @@ package policy
 
 import "strings"
 
-// Decide weighs one request. It does not allocate, takes no lock, and keeps no
-// reference to the request beyond the strings in it.
+// Decide weighs one request. It takes no lock, keeps no reference to the request
+// beyond the strings in it, and does not allocate, but for an Origin that looks
+// like an IP address and is none.
 func (s *Set) Decide(r *Request) Decision {
 	o, form := parseOrigin(r.Origin)
 	policy, known := s.governs(r)

@@ -40,10 +40,10 @@ type Place struct {
 // does not mention that part: an error about what is missing points at what
 // should hold it.
 func (p *Place) Field(name string) *Place {
-	if f := p.lookup(name); f != nil {
-		return f
+	if p == nil || p.Fields[name] == nil {
+		return p
 	}
-	return p
+	return p.Fields[name]
 }
 
 // Item returns the place of a list's element, or p itself where there is none.
@@ -52,18 +52,6 @@ func (p *Place) Item(i int) *Place {
 		return p
 	}
 	return &p.Items[i]
-}
-
-// has reports whether the document mentions a part of a mapping, be it empty.
-func (p *Place) has(name string) bool {
-	return p.lookup(name) != nil
-}
-
-func (p *Place) lookup(name string) *Place {
-	if p == nil {
-		return nil
-	}
-	return p.Fields[name]
 }
 
 // A Position is a place in a named file. Line and Column count from one; zero

@@ -162,14 +162,14 @@ func parseScheme(s string) (scheme, rest string, f *fault) {
 
 // checkNoMore refuses what may follow the host in a URL but not in an origin.
 func checkNoMore(s, scheme, rest string) *fault {
+	if i := strings.IndexAny(rest, " \t\r\n,;"); i >= 0 {
+		return &fault{"origin_several", quote(s) + " holds " + quote(rest[i:i+1]) + ", which no origin does", "write each origin as an entry of its own"}
+	}
 	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
 		return &fault{"origin_path", quote(s) + " has a path, and an origin ends with its host or port", "write " + quote(scheme+"://"+rest[:i])}
 	}
 	if i := strings.LastIndexByte(rest, '@'); i >= 0 {
 		return &fault{"origin_userinfo", quote(s) + " names a user, which no origin does", "write " + quote(scheme+"://"+rest[i+1:])}
-	}
-	if i := strings.IndexAny(rest, " \t\r\n,;"); i >= 0 {
-		return &fault{"origin_several", quote(s) + " holds " + quote(rest[i:i+1]) + ", which no origin does", "write each origin as an entry of its own"}
 	}
 	return nil
 }
@@ -179,6 +179,9 @@ func (p *pattern) parsePort(s, authority string) (string, *fault) {
 	if host, ok := strings.CutSuffix(authority, ":*"); ok {
 		p.anyPort = true
 		return host, nil
+	}
+	if strings.Count(authority, ":") > 1 && !strings.HasPrefix(authority, "[") {
+		return "", &fault{"origin_ipv6", quote(s) + " has an IPv6 address without brackets, or two ports", "write an IPv6 address in brackets, such as \"https://[2001:db8::1]:8443\""}
 	}
 	host, port, ok := splitPort(authority)
 	without := p.scheme + "://" + host
@@ -214,12 +217,10 @@ func hostFault(s, host string) *fault {
 		return &fault{"origin_ipv6", quote(host) + " is not an IPv6 address as browsers write one", "write it compressed and in lower case, such as \"[2001:db8::1]\""}
 	case endsInNumber(host[strings.LastIndexByte(host, '.')+1:]):
 		return &fault{"origin_ipv4", quote(host) + " is not an IPv4 address as browsers write one", "write four numbers from 0 to 255 without leading zeros"}
-	case strings.Contains(host, ":"):
-		return &fault{"origin_host", quote(host) + " is not a host", "write an IPv6 address in brackets"}
 	case len(host) > maxHostLength:
 		return &fault{"origin_host", "the host has " + strconv.Itoa(len(host)) + " characters, and DNS knows 253 at the most", ""}
 	}
-	return &fault{"origin_host", quote(host) + " is not a host: labels have 1 to 63 of a-z, 0-9, \"-\" and \"_\", and neither begin nor end with \"-\"", ""}
+	return &fault{"origin_host", quote(s) + " has a host that no browser sends", "write labels of 1 to 63 of a-z, 0-9, \"-\" and \"_\" that neither begin nor end with \"-\", with dots between them"}
 }
 
 // checkPunycode refuses labels that look like Punycode and are none.
@@ -235,7 +236,8 @@ func checkPunycode(s, host string) *fault {
 
 // parseWildcard reads a host with at least one `*`.
 func (p *pattern) parseWildcard(s, host string) *fault {
-	labels := strings.Split(host, ".")
+	domain, rooted := strings.CutSuffix(host, ".")
+	labels := strings.Split(domain, ".")
 	if labels[0] == "*" {
 		p.deep, labels = true, labels[1:]
 	}
@@ -252,6 +254,9 @@ func (p *pattern) parseWildcard(s, host string) *fault {
 	}
 	p.globs = p.globs[:last+1]
 	p.tail = strings.Join(labels[last+1:], ".")
+	if rooted {
+		p.tail += "."
+	}
 	p.form = patternGlob
 	if last < 0 {
 		p.form = patternSubdomains

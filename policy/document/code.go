@@ -4,6 +4,7 @@ package document
 // rely on them.
 const (
 	codeTooLarge        = "too_large"
+	codeTooMany         = "too_many_problems"
 	codeTooDeep         = "too_deep"
 	codeNotUTF8         = "not_utf8"
 	codeHiddenCharacter = "hidden_character"

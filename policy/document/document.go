@@ -25,13 +25,16 @@ const (
 	MaxSize = 64 << 20
 	// MaxDepth is how deep mappings and lists may lie within each other.
 	MaxDepth = 32
+	// MaxProblems is how many problems of a file are reported. Nobody mends more
+	// in one go, and a file of another sort has millions.
+	MaxProblems = 10_000
 )
 
 // Read reads all documents of a YAML stream, of which JSON is a part. The file
 // names the stream in positions and is not opened.
 //
 // It returns the documents that are free of errors, in their order, and all
-// problems of all documents, ordered by position. Documents that hold nothing,
+// problems of all documents, up to MaxProblems, ordered by position. Documents that hold nothing,
 // or only comments, are skipped. A document that is not YAML at all does not
 // keep the others from being read. Every problem is an error and has a position
 // within data.
@@ -42,6 +45,9 @@ func Read(file string, data []byte) ([]policy.Document, policy.Problems) {
 	r := &reader{file: file}
 	var docs []policy.Document
 	for _, p := range r.split(data) {
+		if r.full {
+			break
+		}
 		r.piece = p
 		for _, root := range r.load(p) {
 			if doc, ok := r.document(root); ok {
@@ -57,6 +63,8 @@ func Read(file string, data []byte) ([]policy.Document, policy.Problems) {
 type reader struct {
 	file     string
 	problems policy.Problems
+	// full says that there are MaxProblems, and that reading is over.
+	full bool
 	// piece is the part of the file that is being read.
 	piece piece
 	// anchors holds the names of the anchors of the document that is being read.
@@ -65,6 +73,13 @@ type reader struct {
 
 // add reports a problem at a line and column of the present piece.
 func (r *reader) add(at mark, p policy.Problem) {
+	if r.full {
+		return
+	}
+	if len(r.problems) == MaxProblems {
+		r.full = true
+		p = tooMany()
+	}
 	at = r.piece.clamp(at)
 	p.Position = policy.Position{File: r.file, Line: r.piece.line + at.line - 1, Column: at.column}
 	r.problems = append(r.problems, p)

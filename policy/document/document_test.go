@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/testing/protocmp"
 
@@ -133,8 +132,8 @@ func TestReadFillsMessage(t *testing.T) {
 			ExposeHeaders:      []string{"X-Request-Id"},
 			Credentials:        true,
 			MaxAge:             "2h",
-			PreflightStatus:    proto.Int32(204),
-			TimingAllowOrigin:  proto.Bool(false),
+			PreflightStatus:    new(int32(204)),
+			TimingAllowOrigin:  new(false),
 			OnDisallowedOrigin: corsgatev1.Disposition_DISPOSITION_PASS,
 			Navigations:        corsgatev1.Disposition_DISPOSITION_DENY,
 			Enforcement:        corsgatev1.Enforcement_ENFORCEMENT_REPORT_ONLY,
@@ -202,11 +201,35 @@ func TestReadTooLarge(t *testing.T) {
 	}
 }
 
+// TestReadTooMany checks that a file of another sort is given up, wherever its
+// problems are found.
+func TestReadTooMany(t *testing.T) {
+	t.Parallel()
+	good := "apiVersion: corsgate.dev/v1\nkind: CorsOriginSet\nmetadata: {name: a}\nspec: {origins: [https://shop.example]}\n"
+	for name, junk := range map[string]string{
+		"directives": strings.Repeat("%\n", 2*document.MaxProblems),
+		"documents":  strings.Repeat("a\n---\n", 2*document.MaxProblems),
+		"syntax":     strings.Repeat("]\n---\n", 2*document.MaxProblems),
+		"fields":     strings.TrimSuffix(good, "}\n") + strings.Repeat(", a: b", 2*document.MaxProblems) + "}\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			docs, problems := document.Read("f", []byte(good+"---\n"+junk+"---\n"+good))
+			if len(problems) != document.MaxProblems+1 || problems[document.MaxProblems].Code != "too_many_problems" {
+				t.Errorf("%d problems, the last is %v", len(problems), problems[len(problems)-1])
+			}
+			if len(docs) > 1 {
+				t.Errorf("%d documents, want at most the one before", len(docs))
+			}
+		})
+	}
+}
+
 // TestEveryCodeHasAnExample checks that each code of the package is shown by a
 // golden file or, where no file can, by a test.
 func TestEveryCodeHasAnExample(t *testing.T) {
 	t.Parallel()
-	shown := map[string]bool{"too_large": true} // TestReadTooLarge
+	shown := map[string]bool{"too_large": true, "too_many_problems": true} // TestReadTooLarge, TestReadTooMany
 	for _, file := range glob(t, "testdata/bad/*.txt") {
 		for _, m := range regexp.MustCompile(`(?m)\[(\w+)\]$`).FindAllStringSubmatch(string(read(t, file)), -1) {
 			shown[m[1]] = true
@@ -227,7 +250,8 @@ func TestEveryCodeHasAnExample(t *testing.T) {
 	}
 }
 
-// TestReferenceExample checks that the example of the reference can be read.
+// TestReferenceExample checks that the example of the reference can be read,
+// and that the engine has nothing to say against it.
 func TestReferenceExample(t *testing.T) {
 	t.Parallel()
 	_, after, ok := bytes.Cut(read(t, "../../docs/policy.md"), []byte("```yaml\n"))
@@ -241,6 +265,9 @@ func TestReferenceExample(t *testing.T) {
 	}
 	if len(docs) != len(document.Kinds()) {
 		t.Errorf("the example shows %d documents, want one of each kind, %v", len(docs), document.Kinds())
+	}
+	if set, problems := policy.Compile(docs, policy.Options{}); set == nil || len(problems) > 0 {
+		t.Errorf("the example does not compile:\n%v", problems)
 	}
 }
 
@@ -318,20 +345,20 @@ func golden(t *testing.T, file, got string) {
 	}
 }
 
-func glob(t testing.TB, pattern string) []string {
-	t.Helper()
+func glob(tb testing.TB, pattern string) []string {
+	tb.Helper()
 	files, err := filepath.Glob(pattern)
 	if err != nil || len(files) == 0 {
-		t.Fatalf("no file matches %s: %v", pattern, err)
+		tb.Fatalf("no file matches %s: %v", pattern, err)
 	}
 	return files
 }
 
-func read(t testing.TB, file string) []byte {
-	t.Helper()
+func read(tb testing.TB, file string) []byte {
+	tb.Helper()
 	data, err := os.ReadFile(file)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return data
 }

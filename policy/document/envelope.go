@@ -66,7 +66,7 @@ func (r *reader) document(root *yaml.Node) (policy.Document, bool) {
 	place := r.message(root, message.ProtoReflect(), nil)
 	r.required(root)
 	doc := policy.Document{File: r.file, Message: message, Root: &place}
-	return doc, len(r.problems) == before
+	return doc, len(r.problems) == before && !r.full
 }
 
 // version checks apiVersion.
@@ -154,7 +154,7 @@ func (r *reader) badName(name *yaml.Node, at *path) {
 	p := policy.Problem{
 		Code:   codeBadName,
 		Field:  at.String(),
-		Reason: fmt.Sprintf("%s is not a name: lower-case letters, digits, - and . with a letter or digit at both ends", quoted(name.Value)),
+		Reason: quoted(name.Value) + " is not a name: lower-case letters, digits, - and . with a letter or digit at both ends",
 	}
 	if len(name.Value) > maxName {
 		p.Reason = fmt.Sprintf("the name has %d characters, and %d are the limit", len(name.Value), maxName)

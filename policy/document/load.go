@@ -49,7 +49,7 @@ func next(loader *yaml.Loader) (root *yaml.Node, err error) {
 		return nil, fmt.Errorf("load a document: %w", err)
 	}
 	if len(doc.Content) == 0 || isNothing(doc.Content[0]) {
-		return nil, nil //nolint:nilnil // An empty document is neither a document nor an error.
+		return nil, nil
 	}
 	return doc.Content[0], nil
 }

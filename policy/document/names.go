@@ -1,6 +1,7 @@
 package document
 
 import (
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -68,7 +69,7 @@ func findField(md protoreflect.MessageDescriptor, name string, at []string) (str
 		if fd.IsList() {
 			step += "[]"
 		}
-		if home, ok := findField(fd.Message(), name, append(at[:len(at):len(at)], step)); ok {
+		if home, ok := findField(fd.Message(), name, append(slices.Clip(at), step)); ok {
 			return home, true
 		}
 	}

@@ -58,7 +58,7 @@ func (r *reader) split(data []byte) []piece {
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 
 	c := cutter{r: r, piece: piece{line: 1}}
-	for line := 1; len(data) > 0; line++ {
+	for line := 1; len(data) > 0 && !r.full; line++ {
 		text, rest := cutLine(data)
 		c.take(data[:len(data)-len(rest)], text, line)
 		data = rest
@@ -158,7 +158,7 @@ func (c *cutter) check(text []byte, line int) {
 			p = policy.Problem{
 				Code:   codeHiddenCharacter,
 				Reason: fmt.Sprintf("the character %U cannot be seen, and readers disagree on what it does", char),
-				Mend:   fmt.Sprintf("delete it, or write it in double quotes as %s", escape(char)),
+				Mend:   "delete it, or write it in double quotes as " + escape(char),
 			}
 		default:
 			continue
@@ -233,6 +233,14 @@ func escape(c rune) string {
 
 func notUTF8(reason string) policy.Problem {
 	return policy.Problem{Code: codeNotUTF8, Reason: reason, Mend: "save the file as UTF-8"}
+}
+
+func tooMany() policy.Problem {
+	return policy.Problem{
+		Code:   codeTooMany,
+		Reason: fmt.Sprintf("the file has more than %d problems, and its rest was not read", MaxProblems),
+		Mend:   "begin with the problems above",
+	}
 }
 
 func tooLarge(file string, size int) policy.Problem {

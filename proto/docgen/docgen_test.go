@@ -1,0 +1,157 @@
+package main
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/types/descriptorpb"
+
+	corsgatev1 "github.com/corsgate/corsgate/proto/corsgate/v1"
+)
+
+// described returns the schema's descriptor set with a comment on every part:
+// what buf would add, without buf.
+func described(t *testing.T) *descriptorpb.FileDescriptorSet {
+	t.Helper()
+	file := protodesc.ToFileDescriptorProto(corsgatev1.File_corsgate_v1_policy_proto)
+	info := &descriptorpb.SourceCodeInfo{}
+	say := func(comment string, path ...int32) {
+		info.Location = append(info.Location, &descriptorpb.SourceCodeInfo_Location{
+			Path: path, Span: []int32{0, 0, 0}, LeadingComments: new(comment),
+		})
+	}
+	const messages, enums, below = 4, 5, 2
+	for i, md := range file.GetMessageType() {
+		say(" "+md.GetName()+" is a thing, they say.\n", messages, int32(i))
+		for j, fd := range md.GetField() {
+			say(" About "+fd.GetJsonName()+". More.\n", messages, int32(i), below, int32(j))
+		}
+	}
+	for i, ed := range file.GetEnumType() {
+		say(" An enum.\n", enums, int32(i))
+		for j, v := range ed.GetValue() {
+			comment := " Meaning " + v.GetName() + ".\n"
+			if v.GetNumber() == 0 {
+				first := strings.TrimPrefix(ed.GetValue()[1].GetName(), strings.ToUpper(ed.GetName())+"_")
+				comment = " Not said: `" + first + "`.\n"
+			}
+			say(comment, enums, int32(i), below, int32(j))
+		}
+	}
+	file.SourceCodeInfo = info
+	return &descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{file}}
+}
+
+func render(t *testing.T, set *descriptorpb.FileDescriptorSet, asGo bool) (string, error) {
+	t.Helper()
+	in, err := proto.Marshal(set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	err = run(bytes.NewReader(in), &out, asGo)
+	return out.String(), err
+}
+
+func TestMarkdown(t *testing.T) {
+	t.Parallel()
+	page, err := render(t, described(t), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"\n## CorsPolicy\n",
+		"\nCorsPolicy is a thing, they say.\n\n**`apiVersion`** (text, required)\\\nAbout apiVersion. More.\n",
+		"\n### `spec` of a CorsPolicy\n\nA thing, they say.\n\n**`targets`** (list of mappings)\\\n",
+		"\n**`methods`** (list of texts)\\\n",
+		"\n**`timingAllowOrigin`** (true or false)\\\n",
+		"\n**`preflightStatus`** (whole number)\\\n",
+		"\n**`navigations`** (word)\\\nAbout navigations. More.\n\n- `DENY` (default): Meaning DISPOSITION_DENY.\n- `PASS`: Meaning DISPOSITION_PASS.\n",
+		"\n### `spec.targets[]` of a CorsPolicy\n",
+		"\n### `spec` of a CorsOriginSet\n",
+		"\n## `metadata` of every document\n\nA thing, they say.\n\n**`name`** (text, required)\\\n",
+		"\n**`labels`** (texts by key)\\\n",
+	} {
+		if n := strings.Count(page, want); n != 1 {
+			t.Errorf("the page has %d times, want once:\n%s", n, want)
+		}
+	}
+}
+
+func TestGo(t *testing.T) {
+	t.Parallel()
+	source, err := render(t, described(t), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "\tcase \"corsgate.v1.CorsPolicySpec.max_age\":\n\t\treturn \"About maxAge.\"\n"
+	if !strings.Contains(source, want) {
+		t.Errorf("the source lacks:\n%s", want)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	t.Parallel()
+	mute := described(t)
+	mute.File[0].SourceCodeInfo = nil
+	for name, c := range map[string]struct {
+		set  *descriptorpb.FileDescriptorSet
+		want string
+	}{
+		"without comments": {mute, "corsgate.v1.CorsPolicy has no comment; is the descriptor set without source information?"},
+		"another schema":   {&descriptorpb.FileDescriptorSet{}, "find corsgate/v1/policy.proto in the descriptor set"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if out, err := render(t, c.set, false); err == nil || !strings.Contains(err.Error(), c.want) || out != "" {
+				t.Errorf("error %v, output %q; want %q and none", err, out, c.want)
+			}
+		})
+	}
+	if err := run(strings.NewReader("not a descriptor set"), &bytes.Buffer{}, false); err == nil {
+		t.Error("what is not a descriptor set is read")
+	}
+}
+
+func TestSplit(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		text, said string
+		parts      []string
+	}{
+		{"One line.", "One line.", nil},
+		{"Two\nlines: a, b.", "Two lines: a, b.", nil},
+		{"One of:\nan a (`b`; c);\na long\nd; e;\nor f.", "One of:", []string{"an a (`b`; c)", "a long d; e", "f"}},
+	} {
+		said, parts := split(c.text)
+		if said != c.said || !slices.Equal(parts, c.parts) {
+			t.Errorf("split(%q) = %q, %q; want %q, %q", c.text, said, parts, c.said, c.parts)
+		}
+	}
+}
+
+func TestFirstSentence(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"One.":                    "One.",
+		"One\nof two. The\nrest.": "One of two.",
+		"No. 1.5 is":              "No.",
+		"1.5 s":                   "1.5 s",
+	} {
+		if got := firstSentence(text); got != want {
+			t.Errorf("firstSentence(%q) = %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestWrap(t *testing.T) {
+	t.Parallel()
+	word := strings.Repeat("x", 60)
+	if got, want := wrap(word+" a\n"+word+" b", "  "), word+" a\n  "+word+" b"; got != want {
+		t.Errorf("wrap: %q, want %q", got, want)
+	}
+}

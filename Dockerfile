@@ -3,8 +3,9 @@
 #   docker build -t corsgate .                      the service alone (the default)
 #   docker build -t corsgate-demo --target demo .   the demo's API and web pages
 #
-# Both hold one static binary, on a base without a shell, and run as nobody in
-# particular. No builder's special features are used.
+# Both hold one static binary, on a base without a shell, and run as an
+# unprivileged user. Any builder can make them: none of BuildKit's own features
+# is used.
 
 FROM golang:1.26 AS build
 WORKDIR /src
@@ -12,7 +13,9 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /out/corsgate ./cmd/corsgate
+# What `corsgate version` says; git is not in the build context.
+ARG VERSION=devel
+RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w -X main.version=${VERSION}" -o /out/corsgate ./cmd/corsgate
 
 FROM build AS build-demo
 RUN CGO_ENABLED=0 go -C envoy build -trimpath -ldflags="-s -w" -o /out/demo ./demo

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
-	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -29,6 +29,7 @@ type house struct {
 
 	listen, admin string
 	policies      string
+	args          []string
 	ids           atomic.Int64
 }
 
@@ -40,13 +41,18 @@ type plan struct {
 	change func(*bootstrap)
 	// policies is a folder; the fixtures if empty.
 	policies string
+	// args are further arguments of `corsgate serve`.
+	args []string
 	// authz is the address of what Envoy asks in corsgate's place.
 	authz string
 }
 
 func build(t *testing.T, p plan) *house {
 	t.Helper()
-	h := &house{service: startService(t), policies: p.policies, listen: freeAddress(t), admin: freeAddress(t)}
+	h := &house{
+		service: startService(t), policies: p.policies, args: p.args,
+		listen: freeAddress(t), admin: freeAddress(t),
+	}
 	if h.policies == "" {
 		h.policies = fixtures
 	}
@@ -77,16 +83,14 @@ func build(t *testing.T, p plan) *house {
 // startCorsgate starts corsgate, or starts it again on the same address.
 func (h *house) startCorsgate(t *testing.T) {
 	t.Helper()
-	policies := h.policies
-	if !strings.HasPrefix(policies, "/") {
-		wd, err := os.Getwd()
-		if err != nil {
-			t.Fatal(err)
-		}
-		policies = wd + "/" + policies
+	policies, err := filepath.Abs(h.policies)
+	if err != nil {
+		t.Fatal(err)
 	}
 	corsgate, err := parts.StartCorsgate(t.Context(), parts.ServiceOptions{
 		Binary: corsgateBinary, Policies: []string{policies}, Listen: h.listen, Admin: h.admin, Dir: t.TempDir(),
+		// There is no other replica to look to while this one drains.
+		Args: append([]string{"--drain-delay", "0s"}, h.args...),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -132,6 +136,7 @@ func (h *house) checks(t *testing.T) int64 {
 
 // A logLine is one line of the access log.
 type logLine struct {
+	Method   string
 	Path     string
 	Origin   string
 	Status   int

@@ -137,6 +137,7 @@ func notCrossOrigin() []row {
 		{"its own origin with another port", ask("GET", orders, "Origin", "http://api.shop.example:81"), answered(403, refused), "origin_not_allowed", "storefront"},
 		{"the same site is not the same origin", ask("GET", orders, "Origin", "https://api.example", "Sec-Fetch-Site", "same-site"), answered(403, refused), "origin_not_allowed", "storefront"},
 		{"same-origin and more", ask("GET", orders, "Origin", foreign, "Sec-Fetch-Site", "same-origin,cross-site"), answered(403, refused), "origin_not_allowed", "storefront"},
+		{"same-origin in one line of two", ask("GET", orders, "Origin", foreign, "Sec-Fetch-Site", "same-origin", "Sec-Fetch-Site", "none"), answered(403, refused), "origin_not_allowed", "storefront"},
 		{"same-origin in upper case", ask("GET", orders, "Origin", foreign, "Sec-Fetch-Site", "Same-Origin"), answered(403, refused), "origin_not_allowed", "storefront"},
 	}
 }

@@ -20,7 +20,7 @@ const (
 	// startLimit bounds how long a program may take to become ready.
 	startLimit = 30 * time.Second
 	// stopLimit bounds how long a program may take to end when told to.
-	stopLimit = 10 * time.Second
+	stopLimit = 20 * time.Second
 )
 
 // A Process is a running program whose output goes to two files.

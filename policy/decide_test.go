@@ -12,15 +12,15 @@ import (
 )
 
 // compile makes a set of a YAML text and fails the test on any problem.
-func compile(t testing.TB, text string, opts policy.Options) *policy.Set {
-	t.Helper()
+func compile(tb testing.TB, text string, opts policy.Options) *policy.Set {
+	tb.Helper()
 	docs, problems := document.Read("test.yaml", []byte(text))
 	if len(problems) > 0 {
-		t.Fatalf("read the policy: %v", problems)
+		tb.Fatalf("read the policy: %v", problems)
 	}
 	set, problems := policy.Compile(docs, opts)
 	if len(problems) > 0 {
-		t.Fatalf("compile the policy: %v", problems)
+		tb.Fatalf("compile the policy: %v", problems)
 	}
 	return set
 }

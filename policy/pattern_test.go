@@ -48,12 +48,12 @@ func TestPatterns(t *testing.T) {
 		}
 		index := newOriginIndex(&Document{}, partOrigins, 1)
 		index.add(p, 7)
-		for _, s := range strings.Fields(tc.match) {
+		for s := range strings.FieldsSeq(tc.match) {
 			if at, ok := find(t, &index, s); !ok || at != 7 {
 				t.Errorf("%s does not match %s", tc.pattern, s)
 			}
 		}
-		for _, s := range strings.Fields(tc.mismatch) {
+		for s := range strings.FieldsSeq(tc.mismatch) {
 			if _, ok := find(t, &index, s); ok {
 				t.Errorf("%s matches %s", tc.pattern, s)
 			}
@@ -61,8 +61,8 @@ func TestPatterns(t *testing.T) {
 	}
 }
 
-func find(t testing.TB, index *originIndex, text string) (int32, bool) {
-	t.Helper()
+func find(tb testing.TB, index *originIndex, text string) (int32, bool) {
+	tb.Helper()
 	o, form := parseOrigin(text)
 	return index.find(&o, form)
 }

@@ -1,0 +1,65 @@
+# corsgate: `make help` lists what there is.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# Tools are pinned in tools/go.mod, a module of their own.
+TOOL := go tool -modfile=tools/go.mod
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+ENVOYS := 1.36.4 1.37.0 1.38.3 1.39.3 1.40.0
+FUZZTIME ?= 30s
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}'
+
+.PHONY: demo
+demo: ## See a real Envoy and a real Chromium obey one policy (DEMO_ONCE=1 ends after the table)
+	@go -C envoy run ./demo
+
+.PHONY: compose-demo
+compose-demo: ## The same with Docker: up, the demo's table against it, down
+	@go -C envoy run ./demo -compose
+
+.PHONY: test
+test: ## All tests, on a real Envoy and a real Chromium
+	go test -race -shuffle=on ./...
+	go -C envoy test -shuffle=on ./...
+
+.PHONY: test-envoys
+test-envoys: ## The Envoy suite on every supported version of Envoy, as a table
+	go -C envoy run ./envoytable $(ENVOYS)
+
+.PHONY: build
+build: ## Build bin/corsgate
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/corsgate ./cmd/corsgate
+
+.PHONY: generate
+generate: ## Make the Go code and docs/policy.md of the schema anew
+	$(TOOL) buf generate
+	$(TOOL) buf build -o - --as-file-descriptor-set | go run ./proto/docgen -go > policy/document/fielddocs_gen.go.new
+	mv policy/document/fielddocs_gen.go.new policy/document/fielddocs_gen.go
+	$(TOOL) buf build -o - --as-file-descriptor-set | go run ./proto/docgen > docs/policy.md.new
+	mv docs/policy.md.new docs/policy.md
+
+.PHONY: format
+format: ## Format all sources
+	$(TOOL) buf format -w
+	$(TOOL) golangci-lint fmt ./...
+	cd envoy && go tool -modfile=../tools/go.mod golangci-lint fmt --config ../.golangci.yml ./...
+
+.PHONY: lint
+lint: ## Lint all sources
+	$(TOOL) buf lint
+	$(TOOL) golangci-lint run ./...
+	cd envoy && go tool -modfile=../tools/go.mod golangci-lint run --config ../.golangci.yml ./...
+
+.PHONY: fuzz
+fuzz: ## Fuzz each parser for FUZZTIME (30s)
+	@set -e; for package in $$(go list ./...); do \
+	  for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+	    go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+	  done; done
+
+.PHONY: check
+check: generate format lint test ## Generate, format, lint and test; nothing may change by it
+	git diff --exit-code

@@ -11,11 +11,7 @@
 // The package is pure: it reads no file and keeps no state.
 package document
 
-import (
-	"slices"
-
-	"github.com/corsgate/corsgate/policy"
-)
+import "github.com/corsgate/corsgate/policy"
 
 // APIVersion is the one version of the documents that this package reads.
 const APIVersion = "corsgate.dev/v1"
@@ -56,7 +52,7 @@ func Read(file string, data []byte) ([]policy.Document, policy.Problems) {
 		}
 	}
 	r.problems.Sort()
-	return docs, slices.Compact(r.problems)
+	return docs, r.problems
 }
 
 // A reader collects the problems of one file.

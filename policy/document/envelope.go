@@ -66,7 +66,7 @@ func (r *reader) document(root *yaml.Node) (policy.Document, bool) {
 	place := r.message(root, message.ProtoReflect(), nil)
 	r.required(root)
 	doc := policy.Document{File: r.file, Message: message, Root: &place}
-	return doc, len(r.problems) == before && !r.full
+	return doc, len(r.problems) == before
 }
 
 // version checks apiVersion.

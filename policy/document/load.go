@@ -22,7 +22,7 @@ func (r *reader) load(p piece) []*yaml.Node {
 	}
 	var roots []*yaml.Node
 	for {
-		root, err := next(loader)
+		root, err := next(loader.Load)
 		switch {
 		case errors.Is(err, io.EOF):
 			return roots
@@ -35,8 +35,9 @@ func (r *reader) load(p piece) []*yaml.Node {
 	}
 }
 
-// next returns the root of the loader's next document, or nil where it is empty.
-func next(loader *yaml.Loader) (root *yaml.Node, err error) {
+// next returns the root of the document that load loads, or nil where it is
+// empty.
+func next(load func(any) error) (root *yaml.Node, err error) {
 	// The parser panics on what it holds to be impossible. A policy file must
 	// not take a running service down, whatever it says.
 	defer func() {
@@ -45,7 +46,7 @@ func next(loader *yaml.Loader) (root *yaml.Node, err error) {
 		}
 	}()
 	var doc yaml.Node
-	if err := loader.Load(&doc); err != nil {
+	if err := load(&doc); err != nil {
 		return nil, fmt.Errorf("load a document: %w", err)
 	}
 	if len(doc.Content) == 0 || isNothing(doc.Content[0]) {

@@ -182,7 +182,7 @@ func flow(n *yaml.Node) string {
 
 // isSafe reports whether a text means the same within brackets as without.
 func isSafe(s string) bool {
-	return s != "" && len(s) <= maxQuoted && !strings.ContainsAny(s, ",[]{}#\"'\n") && !strings.Contains(s, ": ") && s[0] != '*'
+	return s != "" && len(s) <= maxQuoted && !strings.ContainsAny(s, ",[]{}#\"'\n") && !strings.Contains(s, ": ")
 }
 
 // maxQuoted is how much of a text an error repeats.

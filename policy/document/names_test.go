@@ -1,0 +1,87 @@
+package document
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	corsgatev1 "github.com/corsgate/corsgate/proto/corsgate/v1"
+)
+
+func TestDistance(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		a, b string
+		want int
+	}{
+		{"", "", 0},
+		{"", "abc", 3},
+		{"abc", "", 3},
+		{"methods", "methods", 0},
+		{"method", "methods", 1},
+		{"methods", "mthods", 1},
+		{"methods", "metkods", 1},
+		{"methdos", "methods", 1},
+		{"orgiins", "origins", 1},
+		{"kitten", "sitting", 3},
+	} {
+		if got := distance(c.a, c.b); got != c.want {
+			t.Errorf("distance(%q, %q) = %d, want %d", c.a, c.b, got, c.want)
+		}
+	}
+}
+
+// TestClosest checks what an unknown field of a policy's spec is taken for.
+func TestClosest(t *testing.T) {
+	t.Parallel()
+	names := fieldNames((&corsgatev1.CorsPolicySpec{}).ProtoReflect().Descriptor())
+	for word, want := range map[string]string{
+		"origin":                 "origins",
+		"Origins":                "origins",
+		"origin-sets":            "originSets",
+		"allowMethods":           "",
+		"methdos":                "methods",
+		"metod":                  "methods",
+		"mode":                   "",
+		"exposedHeaders":         "exposeHeaders",
+		"credential":             "credentials",
+		"maxAgeSeconds":          "",
+		"max_age":                "maxAge",
+		"timeout":                "",
+		"x":                      "",
+		"":                       "",
+		strings.Repeat("a", 999): "",
+	} {
+		if got := closest(word, names); got != want {
+			t.Errorf("closest(%q) = %q, want %q", word, got, want)
+		}
+	}
+}
+
+func TestIsName(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("a", maxName)
+	for name, want := range map[string]bool{
+		"a": true, "0": true, "a-b": true, "a.b": true, "a--b.c0": true, long: true,
+		"": false, "-a": false, "a-": false, ".a": false, "a.": false, "a..b": false, "a.-b": false, "a-.b": false,
+		"A": false, "a_b": false, "a b": false, "a/b": false, "é": false, "a\n": false, long + "a": false,
+	} {
+		if got := isName(name); got != want {
+			t.Errorf("isName(%q) = %t, want %t", name, got, want)
+		}
+	}
+}
+
+// TestNextSurvivesPanic checks that a fault of the parser is an error of the
+// file.
+func TestNextSurvivesPanic(t *testing.T) {
+	t.Parallel()
+	root, err := next(func(any) error { panic("impossible") })
+	if root != nil || err == nil || !strings.Contains(err.Error(), "the parser failed: impossible") {
+		t.Errorf("root %v, error %v", root, err)
+	}
+	cause := errors.New("a cause")
+	if _, err := next(func(any) error { return cause }); !errors.Is(err, cause) {
+		t.Errorf("the cause is lost in %v", err)
+	}
+}

@@ -5,7 +5,7 @@
 //	demo                     start everything, print the table, stay up
 //	demo --once              the same, and end after the table
 //	demo --against URL       the table alone, against a stack that is up
-//	demo compose             docker compose up, the table against it, and down
+//	demo --compose           docker compose up, the table against it, and down
 //	demo api | demo web      one part alone, for a container
 //
 // It ends with status 0 only if every row of the table is as expected.
@@ -34,6 +34,7 @@ func main() {
 // options are what the command line says.
 type options struct {
 	once      bool
+	compose   bool
 	against   string
 	accessLog string
 	listen    string
@@ -51,16 +52,18 @@ func run(ctx context.Context, args []string) error {
 	}
 	switch mode {
 	case "":
-		if opts.against != "" {
-			return runAgainst(ctx, opts)
-		}
-		return runDemo(ctx, opts)
-	case "compose":
-		return runCompose(ctx, opts)
 	case "api", "web":
 		return runPart(ctx, mode, opts)
 	default:
-		return fmt.Errorf("unknown part %q: api, web or compose", mode)
+		return fmt.Errorf("unknown part %q: it is api or web", mode)
+	}
+	switch {
+	case opts.compose:
+		return runCompose(ctx, opts)
+	case opts.against != "":
+		return runAgainst(ctx, opts)
+	default:
+		return runDemo(ctx, opts)
 	}
 }
 
@@ -72,6 +75,7 @@ func parseOptions(args []string) (options, error) {
 	opts := options{at: addressesFor(own)}
 	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
 	flags.BoolVar(&opts.once, "once", os.Getenv("DEMO_ONCE") == "1", "end after the table; DEMO_ONCE=1 says the same")
+	flags.BoolVar(&opts.compose, "compose", false, "do it with Docker: compose up, the table, and down")
 	flags.StringVar(&opts.against, "against", "", "print the table for the stack whose Envoy has this `address`, such as "+opts.at.API)
 	flags.StringVar(&opts.at.Shop, "shop", opts.at.Shop, "the `address` of the allowed page")
 	flags.StringVar(&opts.at.Evil, "evil", opts.at.Evil, "the `address` of the foreign page")

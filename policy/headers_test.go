@@ -37,7 +37,7 @@ func plainly(list string, wildcard bool) (asked, []string) {
 	var a asked
 	var names []string
 	elements := 0
-	for _, element := range strings.SplitSeq(list, ",") {
+	for element := range strings.SplitSeq(list, ",") {
 		element = strings.Trim(element, " \t")
 		if element == "" {
 			continue

@@ -114,7 +114,7 @@ func contains(all []answer, one answer) bool {
 // let through that it has not allowed, and it is asked again when it is back.
 func TestRestartUnderLoad(t *testing.T) {
 	t.Parallel()
-	const restarts = 4
+	const restarts = 10
 	h := build(t, plan{})
 	l := startLoad(t, h, map[string]question{
 		"allowed":             ask("GET", orders, "Origin", shop),
@@ -177,7 +177,7 @@ spec:
 // policy's or the new one's, whole, and the access log's revision says which.
 func TestReloadUnderLoad(t *testing.T) {
 	t.Parallel()
-	const changes = 8
+	const changes = 30
 	dir := t.TempDir()
 	texts := []string{
 		fmt.Sprintf(generation, "old", "PUT", 60),
@@ -215,6 +215,7 @@ func TestReloadUnderLoad(t *testing.T) {
 		if i == changes/2 {
 			// A broken change must change nothing: the answers go on as before.
 			writePolicy(t, dir, "kind: Nonsense\n")
+			eventually(t, "corsgate to refuse the change", func() bool { return !h.report(t).LastReload.OK })
 			more := l.asked() + workers*100
 			eventually(t, "more requests", func() bool { return l.asked() >= more })
 		}

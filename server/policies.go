@@ -91,8 +91,8 @@ func (p *Policies) Status() *Status { return p.status.Load() }
 
 // Load compiles what a source holds and puts it in force. If anything in it is
 // an error, the set before stays, and the problems are in the status and in the
-// log; they are returned, too, warnings among them.
-func (p *Policies) Load(ctx context.Context, snapshot source.Snapshot) policy.Problems {
+// log. It reports whether the new set is in force.
+func (p *Policies) Load(ctx context.Context, snapshot source.Snapshot) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 
@@ -102,7 +102,7 @@ func (p *Policies) Load(ctx context.Context, snapshot source.Snapshot) policy.Pr
 		status := *p.status.Load()
 		status.AttemptedAt, status.Problems, status.Failure = attempted, problems, nil
 		p.reject(ctx, &status, resultRejected)
-		return problems
+		return false
 	}
 
 	previous := p.live.Load()
@@ -117,7 +117,7 @@ func (p *Policies) Load(ctx context.Context, snapshot source.Snapshot) policy.Pr
 	})
 	p.retireAbsent(set)
 	p.report(ctx, previous, set, problems)
-	return problems
+	return true
 }
 
 // Fail records that a source could not be read. The set in force stays.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/corsgate/corsgate/policy"
@@ -62,75 +63,87 @@ func decisionSeries(t *testing.T, registry *prometheus.Registry) []string {
 	return names
 }
 
+// expectSeries compares some series, by their names without "corsgate_".
+func expectSeries(t *testing.T, m *metrics, want map[string]float64) {
+	t.Helper()
+	all, got := series(t, m.registry), map[string]float64{}
+	for name := range want {
+		if value, ok := all["corsgate_"+name]; ok {
+			got[name] = value
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("series (-want +got):\n%s", diff)
+	}
+}
+
 func TestPoliciesKeepTheLastGoodSet(t *testing.T) {
 	t.Parallel()
 	log := &logBuffer{}
 	m := newMetrics(Build{})
-	clock := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	first := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	clock := first
 	p := newPolicies(policy.Options{}, m, slog.New(slog.NewTextHandler(log, nil)), func() time.Time { return clock })
 	ctx := context.Background()
+	sameStatus := func(when string, want Status) {
+		t.Helper()
+		failures := cmp.FilterPath(func(path cmp.Path) bool { return path.String() == "Failure" }, cmpopts.EquateErrors())
+		if diff := cmp.Diff(want, *p.Status(), cmpopts.IgnoreFields(Status{}, "Set"), failures); diff != "" || p.Status().Set != want.Set {
+			t.Errorf("status %s (-want +got):\n%s", when, diff)
+		}
+		if current := p.live.Load(); want.Set != nil && current.set != want.Set {
+			t.Errorf("%s another set is in force", when)
+		}
+	}
+	sameStatus("before anything is loaded", Status{})
 
-	if status := p.Status(); status.Set != nil || status.Stale() || p.live.Load() != nil {
-		t.Errorf("before anything is loaded: %+v", status)
+	if !p.Load(ctx, snapshot(shopPolicy)) {
+		t.Fatal(p.Status().Problems)
 	}
-	if problems := p.Load(ctx, snapshot(shopPolicy)); len(problems) > 0 {
-		t.Fatal(problems)
-	}
-	good := p.Status()
-	if good.Set == nil || good.Stale() || good.Files != 1 || !good.LoadedAt.Equal(clock) {
-		t.Errorf("after a good load: %+v", good)
-	}
-	if got := series(t, m.registry); got["corsgate_last_reload_success{}"] != 1 || got["corsgate_policies{}"] != 2 ||
-		got["corsgate_revision_info{revision="+good.Set.Revision()+"}"] != 1 ||
-		got["corsgate_reloads_total{result=loaded}"] != 1 ||
-		got["corsgate_last_reload_timestamp_seconds{}"] != float64(clock.Unix()) {
-		t.Errorf("metrics after a good load: %v", got)
-	}
+	good := p.Status().Set
+	sameStatus("after a good load", Status{Set: good, Files: 1, LoadedAt: first, AttemptedAt: first})
+	expectSeries(t, m, map[string]float64{
+		"last_reload_success{}": 1, "policies{}": 2, "reloads_total{result=loaded}": 1,
+		"revision_info{revision=" + good.Revision() + "}": 1, "last_reload_timestamp_seconds{}": float64(first.Unix()),
+	})
 
-	loaded := clock
-	clock = clock.Add(time.Minute)
-	problems := p.Load(ctx, snapshot(brokenPolicy))
-	if len(problems.Errors()) == 0 {
+	clock = first.Add(time.Minute)
+	if p.Load(ctx, snapshot(brokenPolicy)) {
 		t.Fatal("a broken policy was loaded")
 	}
-	bad := p.Status()
-	if bad.Set != good.Set || !bad.Stale() || !bad.LoadedAt.Equal(loaded) || !bad.AttemptedAt.Equal(clock) {
-		t.Errorf("after a bad load: %+v", bad)
-	}
-	if diff := cmp.Diff(problems, bad.Problems); diff != "" {
-		t.Errorf("problems (-returned +status):\n%s", diff)
-	}
-	if p.live.Load().set != good.Set {
-		t.Error("the set in force is not the last good one")
-	}
-	got := series(t, m.registry)
-	if got["corsgate_last_reload_success{}"] != 0 || got["corsgate_reloads_total{result=rejected}"] != 1 ||
-		got["corsgate_policies{}"] != 2 || got["corsgate_last_reload_timestamp_seconds{}"] != float64(loaded.Unix()) {
-		t.Errorf("metrics after a bad load: %v", got)
-	}
+	_, problems := CompileSnapshot(snapshot(brokenPolicy), policy.Options{})
+	sameStatus("after a bad load", Status{Set: good, Files: 1, LoadedAt: first, AttemptedAt: clock, Problems: problems})
+	expectSeries(t, m, map[string]float64{
+		"last_reload_success{}": 0, "policies{}": 2, "reloads_total{result=rejected}": 1,
+		"last_reload_timestamp_seconds{}": float64(first.Unix()),
+	})
 	if !strings.Contains(log.String(), "the last good set stays in force") || !strings.Contains(log.String(), "policies.yaml:6:") {
 		t.Errorf("the log does not say what is wrong and where:\n%s", log)
 	}
 
-	p.Fail(ctx, errors.New("the disk is gone"))
-	if failed := p.Status(); failed.Set != good.Set || !failed.Stale() || failed.Failure == nil || failed.Problems != nil {
-		t.Errorf("after a failure: %+v", failed)
-	}
+	gone := errors.New("the disk is gone")
+	p.Fail(ctx, gone)
+	sameStatus("after a failure", Status{Set: good, Files: 1, LoadedAt: first, AttemptedAt: clock, Failure: gone})
 	p.Load(ctx, snapshot(shopPolicy))
-	if mended := p.Status(); mended.Stale() || mended.Failure != nil {
-		t.Errorf("after mending: %+v", mended)
-	}
-	got = series(t, m.registry)
-	if got["corsgate_reloads_total{result=unreadable}"] != 1 || got["corsgate_reloads_total{result=unchanged}"] != 1 {
-		t.Errorf("metrics after mending: %v", got)
-	}
+	sameStatus("after mending", Status{Set: p.Status().Set, Files: 1, LoadedAt: clock, AttemptedAt: clock})
+	expectSeries(t, m, map[string]float64{
+		"last_reload_success{}": 1, "reloads_total{result=unreadable}": 1, "reloads_total{result=unchanged}": 1,
+	})
+}
 
-	old := good.Set.Revision()
-	p.Load(ctx, snapshot(otherPolicy))
-	if revision := p.Status().Set.Revision(); revision == old ||
-		!strings.Contains(log.String(), "revision="+revision+" previous_revision="+old) {
+func TestPoliciesTellRevisionsApart(t *testing.T) {
+	t.Parallel()
+	log := &logBuffer{}
+	m := newMetrics(Build{})
+	p := newPolicies(policy.Options{}, m, slog.New(slog.NewTextHandler(log, nil)), time.Now)
+	p.Load(context.Background(), snapshot(shopPolicy))
+	old := p.Status().Set.Revision()
+	p.Load(context.Background(), snapshot(otherPolicy))
+	revision := p.Status().Set.Revision()
+	if !strings.Contains(log.String(), "result=loaded revision="+revision+" previous_revision="+old) {
 		t.Errorf("the log has no line with both revisions:\n%s", log)
 	}
+	expectSeries(t, m, map[string]float64{"revision_info{revision=" + revision + "}": 1})
 	if _, still := series(t, m.registry)["corsgate_revision_info{revision="+old+"}"]; still {
 		t.Error("the old revision still has a series")
 	}

@@ -12,7 +12,9 @@ import (
 	"github.com/corsgate/corsgate/policy"
 )
 
-func line(name, value string) *corev3.HeaderValue { return &corev3.HeaderValue{Key: name, Value: value} }
+func line(name, value string) *corev3.HeaderValue {
+	return &corev3.HeaderValue{Key: name, Value: value}
+}
 
 func rawLine(name, value string) *corev3.HeaderValue {
 	return &corev3.HeaderValue{Key: name, RawValue: []byte(value)}

@@ -63,7 +63,7 @@ func writeResponse(d *policy.Decision, revision string) (*authv3.CheckResponse, 
 			Status: &rpcstatus.Status{Code: int32(codes.PermissionDenied)},
 			HttpResponse: &authv3.CheckResponse_DeniedResponse{
 				DeniedResponse: &authv3.DeniedHttpResponse{
-					Status:  &typev3.HttpStatus{Code: typev3.StatusCode(code)}, //nolint:gosec // 200 to 599, checked above
+					Status:  &typev3.HttpStatus{Code: typev3.StatusCode(code)},
 					Headers: headers,
 					Body:    d.Body(),
 				},

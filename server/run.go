@@ -149,10 +149,7 @@ func (s *Server) Run(ctx context.Context) error {
 		defer stop()
 		return s.serveDecisions(ctx, running, tlsKeeper, listeners)
 	})
-	if err := group.Wait(); err != nil {
-		return fmt.Errorf("serving: %w", err)
-	}
-	return nil
+	return group.Wait()
 }
 
 // serveDecisions loads the policies, says that the server is ready, and answers
@@ -161,6 +158,7 @@ func (s *Server) serveDecisions(ctx, running context.Context, tlsKeeper *keeper,
 	if err := s.loadFirst(ctx); err != nil {
 		return err
 	}
+	//nolint:contextcheck // a handshake has a context of its own, which the TLS configuration uses
 	server, healthServer := newGRPC(&s.options, tlsKeeper, s.policies, s.metrics, s.logger)
 	defer server.Stop()
 
@@ -199,7 +197,7 @@ func (s *Server) serveDecisions(ctx, running context.Context, tlsKeeper *keeper,
 		s.options.Ready(bound)
 	}
 	if err := group.Wait(); err != nil {
-		return fmt.Errorf("deciding: %w", err)
+		return err
 	}
 	s.logger.LogAttrs(ctx, slog.LevelInfo, "stopped")
 	return nil
@@ -211,8 +209,8 @@ func (s *Server) loadFirst(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("loading policies: %w", err)
 	}
-	if problems := s.policies.Load(ctx, snapshot); len(problems.Errors()) > 0 {
-		return problems
+	if !s.policies.Load(ctx, snapshot) {
+		return s.policies.Status().Problems
 	}
 	return nil
 }

@@ -59,6 +59,10 @@ type PolicyView struct {
 	ExposeHeaders  []string `json:"exposeHeaders,omitempty"`
 	Credentials    bool     `json:"credentials"`
 	MaxAge         string   `json:"maxAge,omitempty"`
+	// PreflightStatus and TimingAllowOrigin are absent where the document does
+	// not set them.
+	PreflightStatus   *int32 `json:"preflightStatus,omitempty"`
+	TimingAllowOrigin *bool  `json:"timingAllowOrigin,omitempty"`
 
 	OnDisallowedOrigin string `json:"onDisallowedOrigin"`
 	Navigations        string `json:"navigations"`
@@ -118,6 +122,8 @@ func viewPolicy(p *policy.Policy) PolicyView {
 		ExposeHeaders:      spec.GetExposeHeaders(),
 		Credentials:        spec.GetCredentials(),
 		MaxAge:             spec.GetMaxAge(),
+		PreflightStatus:    spec.PreflightStatus,
+		TimingAllowOrigin:  spec.TimingAllowOrigin,
 		OnDisallowedOrigin: dispositionWord(spec.GetOnDisallowedOrigin() == corsgatev1.Disposition_DISPOSITION_PASS),
 		Navigations:        dispositionWord(spec.GetNavigations() == corsgatev1.Disposition_DISPOSITION_PASS),
 	}

@@ -106,8 +106,8 @@ func list(b *strings.Builder, at string, v protoreflect.Value, p *policy.Place) 
 	}
 }
 
-// TestReadFillsMessage checks that every field arrives in the message, with its
-// presence.
+// TestReadFillsMessage checks what arrives in the message, and its presence. That
+// every field does is TestReadEveryField's.
 func TestReadFillsMessage(t *testing.T) {
 	t.Parallel()
 	want := &corsgatev1.CorsPolicy{
@@ -145,11 +145,6 @@ func TestReadFillsMessage(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, docs[0].Message, protocmp.Transform()); diff != "" {
 		t.Errorf("the message differs (-want +got):\n%s", diff)
-	}
-	for i, fields := 0, want.GetSpec().ProtoReflect().Descriptor().Fields(); i < fields.Len(); i++ {
-		if fd := fields.Get(i); !want.GetSpec().ProtoReflect().Has(fd) {
-			t.Errorf("this test does not set %s", fd.JSONName())
-		}
 	}
 }
 

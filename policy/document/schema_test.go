@@ -3,11 +3,16 @@ package document_test
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/testing/protocmp"
 
+	"github.com/corsgate/corsgate/policy"
 	"github.com/corsgate/corsgate/policy/document"
 	corsgatev1 "github.com/corsgate/corsgate/proto/corsgate/v1"
 )
@@ -61,6 +66,114 @@ func checkMessage(t *testing.T, md protoreflect.MessageDescriptor, above []proto
 			}
 		}
 	}
+}
+
+// TestReadEveryField writes a document with every field of the schema set and
+// checks that each arrives where it should, and that each has its place.
+func TestReadEveryField(t *testing.T) {
+	t.Parallel()
+	for _, name := range document.Kinds() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			kind, err := protoregistry.GlobalTypes.FindMessageByName("corsgate.v1." + protoreflect.FullName(name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := kind.New()
+			var yaml strings.Builder
+			fill(&yaml, want, "")
+			text := strings.NewReplacer("text-of-apiVersion", document.APIVersion, "text-of-kind", name).Replace(yaml.String())
+			set(want, "apiVersion", document.APIVersion)
+			set(want, "kind", name)
+
+			docs, problems := document.Read("f", []byte(text))
+			if len(problems) > 0 || len(docs) != 1 {
+				t.Fatalf("%d documents, problems:\n%v\nin\n%s", len(docs), problems, text)
+			}
+			if diff := cmp.Diff(want.Interface(), docs[0].Message, protocmp.Transform()); diff != "" {
+				t.Errorf("the message differs (-want +got):\n%s\nin\n%s", diff, text)
+			}
+			checkPlaces(t, want, docs[0].Root, name)
+		})
+	}
+}
+
+func set(m protoreflect.Message, field, text string) {
+	m.Set(m.Descriptor().Fields().ByJSONName(field), protoreflect.ValueOfString(text))
+}
+
+// fill sets every field of a message, and writes the same as YAML.
+func fill(b *strings.Builder, m protoreflect.Message, indent string) {
+	for i, fields := 0, m.Descriptor().Fields(); i < fields.Len(); i++ {
+		fd := fields.Get(i)
+		fmt.Fprintf(b, "%s%s:", indent, fd.JSONName())
+		switch {
+		case fd.IsMap():
+			b.WriteString(" {key: value}\n")
+			m.Mutable(fd).Map().Set(protoreflect.ValueOfString("key").MapKey(), protoreflect.ValueOfString("value"))
+		case fd.IsList() && fd.Message() != nil:
+			fmt.Fprintf(b, "\n%s- # an element\n", indent)
+			fill(b, m.Mutable(fd).List().AppendMutable().Message(), indent+"  ")
+		case fd.IsList():
+			v, text := sample(fd)
+			fmt.Fprintf(b, " [%s]\n", text)
+			m.Mutable(fd).List().Append(v)
+		case fd.Message() != nil:
+			b.WriteString("\n")
+			fill(b, m.Mutable(fd).Message(), indent+"  ")
+		default:
+			v, text := sample(fd)
+			fmt.Fprintf(b, " %s\n", text)
+			m.Set(fd, v)
+		}
+	}
+}
+
+// sample returns a value of a field that is not its zero, and how it is written.
+func sample(fd protoreflect.FieldDescriptor) (protoreflect.Value, string) {
+	switch fd.Kind() {
+	case protoreflect.BoolKind:
+		return protoreflect.ValueOfBool(true), "true"
+	case protoreflect.Int32Kind:
+		return protoreflect.ValueOfInt32(-42), "-42"
+	case protoreflect.Int64Kind:
+		return protoreflect.ValueOfInt64(1 << 40), "1099511627776"
+	case protoreflect.EnumKind:
+		values := fd.Enum().Values()
+		last := values.Get(values.Len() - 1)
+		return protoreflect.ValueOfEnum(last.Number()), strings.TrimPrefix(string(last.Name()), screaming(string(fd.Enum().Name()))+"_")
+	default:
+		text := "text-of-" + fd.JSONName()
+		return protoreflect.ValueOfString(text), text
+	}
+}
+
+// screaming writes a name such as ResourcePolicy as RESOURCE_POLICY.
+func screaming(name string) string {
+	return strings.ToUpper(name[:1] + regexp.MustCompile("([A-Z])").ReplaceAllString(name[1:], "_$1"))
+}
+
+// checkPlaces checks that every field that is set has a place.
+func checkPlaces(t *testing.T, m protoreflect.Message, p *policy.Place, at string) {
+	t.Helper()
+	m.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		place, at := p.Fields[fd.JSONName()], at+"."+fd.JSONName()
+		switch {
+		case place == nil || place.Line < 1 || place.Column < 1:
+			t.Errorf("%s has no place", at)
+		case fd.IsMap():
+			if place.Fields["key"] == nil {
+				t.Errorf("%s: its entry has no place", at)
+			}
+		case fd.IsList() && len(place.Items) != 1:
+			t.Errorf("%s has %d places for its element", at, len(place.Items))
+		case fd.IsList() && fd.Message() != nil:
+			checkPlaces(t, v.List().Get(0).Message(), &place.Items[0], at)
+		case fd.Message() != nil && !fd.IsList():
+			checkPlaces(t, v.Message(), place, at)
+		}
+		return true
+	})
 }
 
 // TestReferenceIsComplete checks that the reference has an entry for each field

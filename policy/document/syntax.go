@@ -63,6 +63,8 @@ func (r *reader) explain(le *yaml.LoadError, at mark) (reason, mend string) {
 			return "the document ends within a list or mapping that is not closed", "write ] or } at its end"
 		}
 		return "a value is missing before this, or this has no meaning here", "put a text that begins with a YAML sign in quotes"
+	case "found a comment without preceding whitespace":
+		return "a comment cannot begin right after a value", "write a space before the #"
 	default:
 		return "this is not YAML: " + parserWords(le), ""
 	}

@@ -121,15 +121,31 @@ func mendMapping(n *yaml.Node, fd protoreflect.FieldDescriptor) string {
 		return "write a key, a colon and a text on each line below " + fd.JSONName()
 	case n.Kind == yaml.SequenceNode:
 		return "write the fields without dashes"
+	case n.Kind == yaml.ScalarNode && fd.Message().Fields().ByJSONName(beforeColon(n.Value)) != nil:
+		return "write a space after " + beforeColon(n.Value) + ":"
 	default:
 		return "write its fields, such as " + someFields(fd.Message())
 	}
 }
 
+// beforeColon returns what stands before a colon that no space follows, and
+// that therefore ends no key.
+func beforeColon(s string) string {
+	name, _, ok := strings.Cut(s, ":")
+	if !ok {
+		return ""
+	}
+	return name
+}
+
 func mendList(n *yaml.Node, fd protoreflect.FieldDescriptor) string {
 	switch {
+	case n.Kind == yaml.MappingNode && n.Style&yaml.FlowStyle != 0 && fd.Message() == nil:
+		return "write [ ] instead of { }"
 	case n.Kind == yaml.MappingNode:
 		return "begin each element with a dash and a space"
+	case isPlain(n) && strings.HasPrefix(n.Value, "-"):
+		return "write a space after the dash"
 	case fd.Message() != nil:
 		return "begin each element with a dash and write its fields, such as " + someFields(fd.Message())
 	default:

@@ -17,9 +17,17 @@ import (
 // cannot be brought to show. It answers by the path's last part.
 type script struct {
 	authv3.UnimplementedAuthorizationServer
+
+	// asked receives what Envoy asks about scriptAllow, while anybody listens.
+	asked chan *authv3.AttributeContext
 }
 
 func startScript(t *testing.T) string {
+	t.Helper()
+	return serveScript(t, &script{})
+}
+
+func serveScript(t *testing.T, s *script) string {
 	t.Helper()
 	var config net.ListenConfig
 	listener, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -27,7 +35,7 @@ func startScript(t *testing.T) string {
 		t.Fatal(err)
 	}
 	server := grpc.NewServer()
-	authv3.RegisterAuthorizationServer(server, script{})
+	authv3.RegisterAuthorizationServer(server, s)
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(listener) }()
 	t.Cleanup(func() {
@@ -47,7 +55,7 @@ const (
 )
 
 // Check implements authv3.AuthorizationServer.
-func (script) Check(ctx context.Context, r *authv3.CheckRequest) (*authv3.CheckResponse, error) {
+func (s *script) Check(ctx context.Context, r *authv3.CheckRequest) (*authv3.CheckResponse, error) {
 	path := r.GetAttributes().GetRequest().GetHttp().GetPath()
 	switch {
 	case hasPath(path, scriptSlow):
@@ -58,6 +66,10 @@ func (script) Check(ctx context.Context, r *authv3.CheckRequest) (*authv3.CheckR
 	case hasPath(path, scriptSplit):
 		return allow("https://shop.example\r\nx-injected: yes"), nil
 	case hasPath(path, scriptAllow):
+		select {
+		case s.asked <- r.GetAttributes():
+		default:
+		}
 		return allow("https://shop.example"), nil
 	}
 	return nil, status.Error(codes.Unimplemented, path)

@@ -6,6 +6,9 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
+	"github.com/google/go-cmp/cmp"
 )
 
 // closed is what a request gets while corsgate cannot be asked: no CORS header,
@@ -63,6 +66,49 @@ func TestCorsgateInTrouble(t *testing.T) {
 	}
 	if n := h.stat(t, "http.ingress.ext_authz.cors.invalid"); n != 2 {
 		t.Errorf("Envoy counts %d invalid answers, want 2", n)
+	}
+}
+
+// TestWhatCorsgateSees wants Envoy to send what decides, and no secrets.
+func TestWhatCorsgateSees(t *testing.T) {
+	t.Parallel()
+	want := headers{
+		"origin":                         shop,
+		"access-control-request-method":  "PUT",
+		"access-control-request-headers": "x-one",
+		"upgrade":                        "websocket",
+		"sec-fetch-site":                 "cross-site",
+		"sec-fetch-mode":                 "cors",
+	}
+	for file, extensions := range map[string]headers{
+		"envoy.yaml":        {"corsgate.vary": "route"},
+		"envoy-routes.yaml": {"corsgate.vary": "route"},
+	} {
+		t.Run(file, func(t *testing.T) {
+			t.Parallel()
+			s := &script{asked: make(chan *authv3.AttributeContext, 1)}
+			h := build(t, plan{file: file, authz: serveScript(t, s)})
+			q := ask("GET", scriptAllow, "Cookie", "secret=1", "Authorization", "Bearer secret", "X-Other", "1", "Connection", "Upgrade")
+			for name, value := range want {
+				q.headers = append(q.headers, [2]string{name, value})
+			}
+			if _, _, _, err := h.client(t, http1).send(t.Context(), q); err != nil {
+				t.Fatal(err)
+			}
+			if len(s.asked) == 0 {
+				t.Fatal("Envoy did not ask")
+			}
+			got := <-s.asked
+			if diff := cmp.Diff(want, got.GetRequest().GetHttp().GetHeaders()); diff != "" {
+				t.Errorf("the headers differ (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(extensions, got.GetContextExtensions()); diff != "" {
+				t.Errorf("the extensions differ (-want +got):\n%s", diff)
+			}
+			if scheme := got.GetRequest().GetHttp().GetScheme(); scheme != "http" {
+				t.Errorf("the scheme is %q, want http", scheme)
+			}
+		})
 	}
 }
 

@@ -3,6 +3,7 @@ package source
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -57,7 +58,7 @@ type parsed struct {
 // folders within a folder are not, but for those of a Kubernetes ConfigMap.
 func NewFile(paths []string, opts FileOptions) *File {
 	f := &File{
-		paths:  paths,
+		paths:  slices.Clone(paths),
 		resync: opts.Resync,
 		logger: opts.Logger,
 		parse:  document.Read,

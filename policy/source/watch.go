@@ -77,7 +77,7 @@ func (w *watch) run(ctx context.Context) {
 		case <-woken:
 			w.touch()
 		case err := <-trouble:
-			w.lost(err)
+			w.lost(ctx, err)
 		case <-w.polled():
 			w.look()
 		case <-resync.C:
@@ -99,12 +99,12 @@ func (w *watch) touch() {
 }
 
 // lost notes that some signs of changes were lost.
-func (w *watch) lost(err error) {
+func (w *watch) lost(ctx context.Context, err error) {
 	level := slog.LevelWarn
 	if errors.Is(err, fsnotify.ErrEventOverflow) {
 		level = slog.LevelDebug // many changes at once are no trouble
 	}
-	w.file.logger.Log(context.Background(), level, "signs of changes to policies were lost, reading everything",
+	w.file.logger.LogAttrs(ctx, level, "signs of changes to policies were lost, reading everything",
 		slog.String("source", w.file.String()), slog.Any("error", err))
 	w.touch()
 }
@@ -182,7 +182,8 @@ func (w *watch) deliver(ctx context.Context) {
 	if err != nil || ctx.Err() != nil {
 		return
 	}
-	w.last = &r.digest
-	w.file.setKnown(r.digest)
+	last := r.digest // a copy, or the content would stay with it
+	w.last = &last
+	w.file.setKnown(last)
 	w.onChange(snapshot)
 }

@@ -132,6 +132,20 @@ func TestWatchSeesWhatHappensToFolders(t *testing.T) {
 			write(t, dir+"/policies/a.yaml", policyText("a", "https://new.example"))
 			w.await("a.yaml https://new.example")
 		}},
+		{"folder deleted and made again at once, perhaps with the same inode", func(t *testing.T, dir string) {
+			putPolicy(t, dir, "policies/a.yaml")
+			putPolicy(t, dir, "policies/x/b.yaml")
+			w := startWatch(t, dir+"/policies")
+			for i := range 3 {
+				origin := fmt.Sprintf("https://n%d.example", i)
+				must(t, os.RemoveAll(dir+"/policies"))
+				write(t, dir+"/policies/a.yaml", policyText("a", "https://a.example"))
+				write(t, dir+"/policies/x/b.yaml", policyText("b", origin))
+				w.await("a.yaml https://a.example", "b.yaml "+origin)
+				write(t, dir+"/policies/x/b.yaml", policyText("b", origin+":1"))
+				w.await("a.yaml https://a.example", "b.yaml "+origin+":1")
+			}
+		}},
 		{"folder replaced by renaming", func(t *testing.T, dir string) {
 			putPolicy(t, dir, "policies/a.yaml")
 			putPolicy(t, dir, "next/b.yaml")

@@ -46,7 +46,7 @@ func (m *configMap) Delete(tb testing.TB, name string) {
 // swap writes the files as the kubelet does.
 func (m *configMap) swap(tb testing.TB) {
 	tb.Helper()
-	old, _ := os.Readlink(filepath.Join(m.dir, "..data")) //nolint:errcheck // the first time there is none
+	old, _ := os.Readlink(filepath.Join(m.dir, "..data")) // the first time there is none
 	m.version++
 	next := fmt.Sprintf("..2026_01_02_03_04_05.%09d", m.version)
 	must(tb, os.Mkdir(filepath.Join(m.dir, next), 0o750))

@@ -17,7 +17,7 @@ const conformanceQuiet = 5 * source.Quiet
 
 // TestConformance runs the suite on each way in which files come and go. No
 // resync helps: each change must be seen by itself.
-func TestConformance(t *testing.T) { //nolint:paralleltest // the suite counts goroutines
+func TestConformance(t *testing.T) { // not parallel: the suite counts goroutines
 	stores := []struct {
 		name string
 		make func(tb testing.TB, dir string) sourcetest.Store
@@ -29,7 +29,7 @@ func TestConformance(t *testing.T) { //nolint:paralleltest // the suite counts g
 		{name: "renamed into place, without inotify", make: newRenaming, poll: source.Quiet},
 	}
 	for _, store := range stores {
-		t.Run(store.name, func(t *testing.T) { //nolint:paralleltest // the suite counts goroutines
+		t.Run(store.name, func(t *testing.T) { // not parallel: the suite counts goroutines
 			sourcetest.Run(t, func(tb testing.TB) sourcetest.Fixture {
 				tb.Helper()
 				dir := tb.TempDir()

@@ -45,7 +45,7 @@ type FakeWatcher struct {
 // WithFakeWatcher makes a source be told of changes by the test.
 func (f *File) WithFakeWatcher() *FakeWatcher {
 	w := &FakeWatcher{Events: make(chan fsnotify.Event), Errors: make(chan error), folders: map[string]bool{}}
-	f.notify = func() (*notifier, error) { return startNotifier(w, w.Events, w.Errors), nil }
+	f.notify = func() (*notifier, error) { return startNotifier(w, w.Events, w.Errors, w.stop), nil }
 	return w
 }
 
@@ -75,7 +75,7 @@ func (w *FakeWatcher) WatchList() []string {
 	return list
 }
 
-func (w *FakeWatcher) Close() error {
+func (w *FakeWatcher) stop() error {
 	close(w.Events)
 	close(w.Errors)
 	return nil

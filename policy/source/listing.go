@@ -106,7 +106,7 @@ func (l *listing) resolve(path string) (trail, fs.FileInfo, error) {
 		return t, nil, err
 	}
 	info, err := os.Lstat(t.at)
-	return t, info, err //nolint:wrapcheck // the caller tells the user by the kind of the error
+	return t, info, err // the caller tells the user by the kind of the error
 }
 
 // addFile adds a file, unless it is there under another name.
@@ -170,7 +170,7 @@ func (l *listing) addEntry(name, path string, entry fs.DirEntry, chain []fs.File
 			l.fault(problemAccess(name, path, err))
 		}
 	case info.IsDir() && link && !mounted(path):
-		target, _ := os.Readlink(path) //nolint:errcheck // it was a link; if it is gone now the next listing says so
+		target, _ := os.Readlink(path) // it was a link; if it is gone now the next listing says so
 		l.fault(problemFolderLink(name, target))
 	case info.IsDir():
 		if slices.ContainsFunc(chain, func(above fs.FileInfo) bool { return os.SameFile(above, info) }) {

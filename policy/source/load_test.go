@@ -26,7 +26,7 @@ func filesOf(s source.Snapshot) []string {
 	return files
 }
 
-func TestLoadFindsFiles(t *testing.T) { //nolint:paralleltest // changes the working folder
+func TestLoadFindsFiles(t *testing.T) { // not parallel: changes the working folder
 	tests := []struct {
 		name  string
 		make  func(tb testing.TB, dir string)
@@ -98,7 +98,7 @@ func TestLoadFindsFiles(t *testing.T) { //nolint:paralleltest // changes the wor
 		},
 	}
 	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) { //nolint:paralleltest // changes the working folder
+		t.Run(test.name, func(t *testing.T) { // not parallel: changes the working folder
 			dir := t.TempDir()
 			t.Chdir(dir)
 			test.make(t, dir)

@@ -11,12 +11,11 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// A folderWatcher is what fsnotify does.
+// A folderWatcher is what fsnotify does with folders.
 type folderWatcher interface {
 	Add(path string) error
 	Remove(path string) error
 	WatchList() []string
-	Close() error
 }
 
 // A notifier tells that something of interest happened in some folders.
@@ -24,6 +23,7 @@ type notifier struct {
 	watcher folderWatcher
 	events  <-chan fsnotify.Event
 	errors  <-chan error
+	stop    func() error // ends the watcher and closes both channels
 
 	// woken holds an element when something happened since it was last read.
 	woken chan struct{}
@@ -43,14 +43,15 @@ func newNotifier() (*notifier, error) {
 	if err != nil {
 		return nil, fmt.Errorf("watch for changes: %w", err)
 	}
-	return startNotifier(w, w.Events, w.Errors), nil
+	return startNotifier(w, w.Events, w.Errors, w.Close), nil
 }
 
-func startNotifier(w folderWatcher, events <-chan fsnotify.Event, errs <-chan error) *notifier {
+func startNotifier(w folderWatcher, events <-chan fsnotify.Event, errs <-chan error, stop func() error) *notifier {
 	n := &notifier{
 		watcher:   w,
 		events:    events,
 		errors:    errs,
+		stop:      stop,
 		woken:     make(chan struct{}, 1),
 		trouble:   make(chan error, 1),
 		following: map[string]fs.FileInfo{},
@@ -61,7 +62,7 @@ func startNotifier(w folderWatcher, events <-chan fsnotify.Event, errs <-chan er
 
 // close stops all watching and waits until nothing runs any more.
 func (n *notifier) close() error {
-	err := n.watcher.Close()
+	err := n.stop()
 	n.done.Wait()
 	if err != nil {
 		return fmt.Errorf("stop to watch for changes: %w", err)

@@ -43,59 +43,65 @@ type Factory func(tb testing.TB) Fixture
 // patience is how long anything may take that must happen.
 const patience = 20 * time.Second
 
+// A trial is one test of the suite.
+type trial struct {
+	*testing.T
+	Fixture
+}
+
 // Run runs the suite. The sources that it makes must leave no goroutine behind,
 // so neither it nor its test may run in parallel with others.
 func Run(t *testing.T, factory Factory) {
 	t.Helper()
 	tests := []struct {
 		name string
-		test func(t *testing.T, fix Fixture)
+		test func(trial)
 	}{
-		{"names itself", testString},
-		{"loads all documents", testLoad},
-		{"loads what is broken as a problem", testLoadBroken},
-		{"does not load after the end", testLoadEnded},
-		{"watches a change", testChange},
-		{"watches a new document", testNew},
-		{"watches a deletion", testDeletion},
-		{"does not lose a change between load and watch", testChangeBeforeWatch},
-		{"begins with what is there where nothing was loaded", testWatchAlone},
-		{"ends at the last state of a burst", testBurst},
-		{"delivers what is broken, and its mending", testBroken},
-		{"keeps silent where nothing changed", testUnchanged},
-		{"is not disturbed by loading", testLoadWhileWatching},
-		{"keeps silent after the end", testEnd},
-		{"goes on where the last watch ended", testWatchAgain},
+		{"names itself", trial.namesItself},
+		{"loads all documents", trial.loads},
+		{"loads what is broken as a problem", trial.loadBroken},
+		{"does not load after the end", trial.loadEnded},
+		{"watches a change", trial.change},
+		{"watches a new document", trial.new},
+		{"watches a deletion", trial.deletion},
+		{"does not lose a change between load and watch", trial.changeBeforeWatch},
+		{"begins with what is there where nothing was loaded", trial.watchAlone},
+		{"ends at the last state of a burst", trial.burst},
+		{"delivers what is broken, and its mending", trial.broken},
+		{"keeps silent where nothing changed", trial.unchanged},
+		{"is not disturbed by loading", trial.loadWhileWatching},
+		{"keeps silent after the end", trial.end},
+		{"goes on where the last watch ended", trial.watchAgain},
 	}
 	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) { //nolint:paralleltest // goroutines are counted
+		t.Run(test.name, func(t *testing.T) { // not parallel: goroutines are counted
 			before := goleak.IgnoreCurrent()
 			t.Cleanup(func() { goleak.VerifyNone(t, before) }) // after the fixture's own
-			test.test(t, factory(t))
+			test.test(trial{T: t, Fixture: factory(t)})
 		})
 	}
 }
 
-func testString(t *testing.T, fix Fixture) {
-	if fix.Source.String() == "" {
+func (t trial) namesItself() {
+	if t.Source.String() == "" {
 		t.Error("the source has no name")
 	}
 }
 
-func testLoad(t *testing.T, fix Fixture) {
-	put(t, fix, "one", "https://one.example")
-	put(t, fix, "two", "https://two.example")
-	got := load(t, fix)
-	expect(t, got, state{"one": "https://one.example", "two": "https://two.example"})
+func (t trial) loads() {
+	t.put("one", "https://one.example")
+	t.put("two", "https://two.example")
+	got := t.load()
+	t.expect(got, state{"one": "https://one.example", "two": "https://two.example"})
 	if got.Files != 2 {
 		t.Errorf("it was read from %d files, want 2", got.Files)
 	}
 }
 
-func testLoadBroken(t *testing.T, fix Fixture) {
-	put(t, fix, "one", "https://one.example")
-	fix.Store.Break(t, "two")
-	got := load(t, fix)
+func (t trial) loadBroken() {
+	t.put("one", "https://one.example")
+	t.Store.Break(t, "two")
+	got := t.load()
 	errs := got.Problems.Errors()
 	if len(errs) == 0 {
 		t.Fatal("what is broken is no problem")
@@ -105,141 +111,141 @@ func testLoadBroken(t *testing.T, fix Fixture) {
 	}
 }
 
-func testLoadEnded(t *testing.T, fix Fixture) {
-	put(t, fix, "one", "https://one.example")
+func (t trial) loadEnded() {
+	t.put("one", "https://one.example")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := fix.Source.Load(ctx); !errors.Is(err, context.Canceled) {
+	if _, err := t.Source.Load(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("Load with an ended context returned %v, want %v", err, context.Canceled)
 	}
 }
 
-func testChange(t *testing.T, fix Fixture) {
-	put(t, fix, "one", "https://old.example")
-	load(t, fix)
-	w := watch(t, fix)
-	put(t, fix, "one", "https://new.example")
+func (t trial) change() {
+	t.put("one", "https://old.example")
+	t.load()
+	w := t.watch()
+	t.put("one", "https://new.example")
 	w.await(state{"one": "https://new.example"})
-	put(t, fix, "one", "https://newer.example")
+	t.put("one", "https://newer.example")
 	w.await(state{"one": "https://newer.example"})
 }
 
-func testNew(t *testing.T, fix Fixture) {
-	put(t, fix, "one", "https://one.example")
-	load(t, fix)
-	w := watch(t, fix)
-	put(t, fix, "two", "https://two.example")
+func (t trial) new() {
+	t.put("one", "https://one.example")
+	t.load()
+	w := t.watch()
+	t.put("two", "https://two.example")
 	w.await(state{"one": "https://one.example", "two": "https://two.example"})
 }
 
-func testDeletion(t *testing.T, fix Fixture) {
-	put(t, fix, "one", "https://one.example")
-	put(t, fix, "two", "https://two.example")
-	load(t, fix)
-	w := watch(t, fix)
-	fix.Store.Delete(t, "one")
+func (t trial) deletion() {
+	t.put("one", "https://one.example")
+	t.put("two", "https://two.example")
+	t.load()
+	w := t.watch()
+	t.Store.Delete(t, "one")
 	w.await(state{"two": "https://two.example"})
-	put(t, fix, "one", "https://one.example")
+	t.put("one", "https://one.example")
 	w.await(state{"one": "https://one.example", "two": "https://two.example"})
 }
 
-func testChangeBeforeWatch(t *testing.T, fix Fixture) {
-	put(t, fix, "one", "https://old.example")
-	load(t, fix)
-	put(t, fix, "one", "https://new.example")
-	watch(t, fix).await(state{"one": "https://new.example"})
+func (t trial) changeBeforeWatch() {
+	t.put("one", "https://old.example")
+	t.load()
+	t.put("one", "https://new.example")
+	t.watch().await(state{"one": "https://new.example"})
 }
 
-func testWatchAlone(t *testing.T, fix Fixture) {
-	put(t, fix, "one", "https://one.example")
-	watch(t, fix).await(state{"one": "https://one.example"})
+func (t trial) watchAlone() {
+	t.put("one", "https://one.example")
+	t.watch().await(state{"one": "https://one.example"})
 }
 
-func testBurst(t *testing.T, fix Fixture) {
+func (t trial) burst() {
 	const changes = 200
-	put(t, fix, "one", "https://old.example")
-	load(t, fix)
-	w := watch(t, fix)
+	t.put("one", "https://old.example")
+	t.load()
+	w := t.watch()
 	for i := range changes {
-		put(t, fix, "one", fmt.Sprintf("https://n%d.example", i))
+		t.put("one", fmt.Sprintf("https://n%d.example", i))
 	}
 	last := state{"one": fmt.Sprintf("https://n%d.example", changes-1)}
 	w.await(last)
 	w.quiet()
-	expect(t, w.latest(), last)
+	t.expect(w.latest(), last)
 }
 
-func testBroken(t *testing.T, fix Fixture) {
-	put(t, fix, "one", "https://one.example")
-	put(t, fix, "two", "https://two.example")
-	load(t, fix)
-	w := watch(t, fix)
-	fix.Store.Break(t, "two")
+func (t trial) broken() {
+	t.put("one", "https://one.example")
+	t.put("two", "https://two.example")
+	t.load()
+	w := t.watch()
+	t.Store.Break(t, "two")
 	w.awaitErrors()
-	put(t, fix, "two", "https://mended.example")
+	t.put("two", "https://mended.example")
 	w.await(state{"one": "https://one.example", "two": "https://mended.example"})
 	// To what it was before, too: that differs from the last that was delivered.
-	fix.Store.Break(t, "two")
+	t.Store.Break(t, "two")
 	w.awaitErrors()
-	put(t, fix, "two", "https://mended.example")
+	t.put("two", "https://mended.example")
 	w.await(state{"one": "https://one.example", "two": "https://mended.example"})
 }
 
-func testUnchanged(t *testing.T, fix Fixture) {
-	put(t, fix, "one", "https://one.example")
-	load(t, fix)
-	w := watch(t, fix)
+func (t trial) unchanged() {
+	t.put("one", "https://one.example")
+	t.load()
+	w := t.watch()
 	w.quiet()
-	put(t, fix, "one", "https://one.example")
+	t.put("one", "https://one.example")
 	w.quiet()
 	if n := w.count(); n != 0 {
 		t.Errorf("%d snapshots were delivered though nothing changed, the last of them %v", n, stateOf(t, w.latest()))
 	}
-	put(t, fix, "one", "https://new.example")
+	t.put("one", "https://new.example")
 	w.await(state{"one": "https://new.example"})
 }
 
-func testLoadWhileWatching(t *testing.T, fix Fixture) {
-	put(t, fix, "one", "https://old.example")
-	load(t, fix)
-	w := watch(t, fix)
-	put(t, fix, "one", "https://new.example")
+func (t trial) loadWhileWatching() {
+	t.put("one", "https://old.example")
+	t.load()
+	w := t.watch()
+	t.put("one", "https://new.example")
 	w.await(state{"one": "https://new.example"}) // now it has surely begun
-	put(t, fix, "one", "https://newer.example")
-	load(t, fix)
+	t.put("one", "https://newer.example")
+	t.load()
 	w.await(state{"one": "https://newer.example"})
 }
 
-func testEnd(t *testing.T, fix Fixture) {
-	put(t, fix, "one", "https://old.example")
-	load(t, fix)
-	w := watch(t, fix)
-	put(t, fix, "one", "https://new.example")
+func (t trial) end() {
+	t.put("one", "https://old.example")
+	t.load()
+	w := t.watch()
+	t.put("one", "https://new.example")
 	w.await(state{"one": "https://new.example"})
 	w.end()
 	before := w.count()
-	put(t, fix, "one", "https://newer.example")
+	t.put("one", "https://newer.example")
 	w.quiet()
 	if n := w.count(); n != before {
 		t.Errorf("%d snapshots were delivered after Watch returned", n-before)
 	}
 }
 
-func testWatchAgain(t *testing.T, fix Fixture) {
-	put(t, fix, "one", "https://old.example")
-	load(t, fix)
-	first := watch(t, fix)
-	put(t, fix, "one", "https://new.example")
+func (t trial) watchAgain() {
+	t.put("one", "https://old.example")
+	t.load()
+	first := t.watch()
+	t.put("one", "https://new.example")
 	first.await(state{"one": "https://new.example"})
 	first.end()
 
-	second := watch(t, fix)
+	second := t.watch()
 	second.quiet()
 	if n := second.count(); n != 0 {
 		t.Errorf("%d snapshots were delivered that an earlier Watch had delivered", n)
 	}
 	second.end()
 
-	put(t, fix, "one", "https://newest.example")
-	watch(t, fix).await(state{"one": "https://newest.example"})
+	t.put("one", "https://newest.example")
+	t.watch().await(state{"one": "https://newest.example"})
 }

@@ -29,18 +29,18 @@ func Document(name, origin string) string {
 `, name, name+".api.example", origin)
 }
 
-func put(tb testing.TB, fix Fixture, name, origin string) {
-	tb.Helper()
-	fix.Store.Put(tb, name, Document(name, origin))
+func (t trial) put(name, origin string) {
+	t.Helper()
+	t.Store.Put(t, name, Document(name, origin))
 }
 
-func load(tb testing.TB, fix Fixture) source.Snapshot {
-	tb.Helper()
-	ctx, cancel := context.WithTimeout(tb.Context(), patience)
+func (t trial) load() source.Snapshot {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	s, err := fix.Source.Load(ctx)
+	s, err := t.Source.Load(ctx)
 	if err != nil {
-		tb.Fatalf("Load: %v", err)
+		t.Fatalf("Load: %v", err)
 	}
 	return s
 }
@@ -58,20 +58,19 @@ func stateOf(tb testing.TB, s source.Snapshot) state {
 	return got
 }
 
-func expect(tb testing.TB, s source.Snapshot, want state) {
-	tb.Helper()
-	if got := stateOf(tb, s); !maps.Equal(got, want) {
-		tb.Errorf("the documents are %v, want %v", got, want)
+func (t trial) expect(s source.Snapshot, want state) {
+	t.Helper()
+	if got := stateOf(t, s); !maps.Equal(got, want) {
+		t.Errorf("the documents are %v, want %v", got, want)
 	}
 	if errs := s.Problems.Errors(); len(errs) > 0 {
-		tb.Errorf("there are problems:\n%v", errs)
+		t.Errorf("there are problems:\n%v", errs)
 	}
 }
 
 // A watching is one call of Watch and what it delivered.
 type watching struct {
-	tb     testing.TB
-	fix    Fixture
+	t      trial
 	cancel context.CancelFunc
 	ended  chan struct{} // closed when Watch has returned
 
@@ -83,23 +82,23 @@ type watching struct {
 }
 
 // watch begins to watch. The watching ends with the test.
-func watch(tb testing.TB, fix Fixture) *watching {
-	tb.Helper()
-	ctx, cancel := context.WithCancel(tb.Context())
-	w := &watching{tb: tb, fix: fix, cancel: cancel, ended: make(chan struct{}), news: make(chan struct{}, 1)}
+func (t trial) watch() *watching {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	w := &watching{t: t, cancel: cancel, ended: make(chan struct{}), news: make(chan struct{}, 1)}
 	go func() {
 		defer close(w.ended)
-		if err := fix.Source.Watch(ctx, w.onChange); err != nil {
-			tb.Errorf("Watch returned %v, want nil", err)
+		if err := t.Source.Watch(ctx, w.onChange); err != nil {
+			t.Errorf("Watch returned %v, want nil", err)
 		}
 	}()
-	tb.Cleanup(w.end)
+	t.Cleanup(w.end)
 	return w
 }
 
 func (w *watching) onChange(s source.Snapshot) {
 	if w.inside.Add(1) > 1 {
-		w.tb.Error("calls of onChange overlap")
+		w.t.Error("calls of onChange overlap")
 	}
 	defer w.inside.Add(-1)
 	w.mu.Lock()
@@ -113,12 +112,12 @@ func (w *watching) onChange(s source.Snapshot) {
 
 // end ends the watching and waits until Watch has returned.
 func (w *watching) end() {
-	w.tb.Helper()
+	w.t.Helper()
 	w.cancel()
 	select {
 	case <-w.ended:
 	case <-time.After(patience):
-		w.tb.Fatal("Watch did not return when its context ended")
+		w.t.Fatal("Watch did not return when its context ended")
 	}
 }
 
@@ -140,20 +139,20 @@ func (w *watching) latest() source.Snapshot {
 
 // await waits until what was delivered last is some state.
 func (w *watching) await(want state) {
-	w.tb.Helper()
+	w.t.Helper()
 	w.awaitThat(fmt.Sprint(want), func(s source.Snapshot) bool {
-		return len(s.Problems.Errors()) == 0 && maps.Equal(stateOf(w.tb, s), want)
+		return len(s.Problems.Errors()) == 0 && maps.Equal(stateOf(w.t, s), want)
 	})
 }
 
 // awaitErrors waits until what was delivered last must not be used.
 func (w *watching) awaitErrors() {
-	w.tb.Helper()
+	w.t.Helper()
 	w.awaitThat("a snapshot with errors", func(s source.Snapshot) bool { return len(s.Problems.Errors()) > 0 })
 }
 
 func (w *watching) awaitThat(what string, is func(source.Snapshot) bool) {
-	w.tb.Helper()
+	w.t.Helper()
 	bound := time.After(patience)
 	for {
 		if w.count() > 0 && is(w.latest()) {
@@ -163,11 +162,11 @@ func (w *watching) awaitThat(what string, is func(source.Snapshot) bool) {
 		case <-w.news:
 		case <-bound:
 			s := w.latest()
-			w.tb.Fatalf("after %d snapshots the last is %v with problems %q, want %s",
-				w.count(), stateOf(w.tb, s), s.Problems.Error(), what)
+			w.t.Fatalf("after %d snapshots the last is %v with problems %q, want %s",
+				w.count(), stateOf(w.t, s), s.Problems.Error(), what)
 		}
 	}
 }
 
 // quiet waits for as long as the source may need to deliver a change.
-func (w *watching) quiet() { time.Sleep(w.fix.Quiet) }
+func (w *watching) quiet() { time.Sleep(w.t.Quiet) }

@@ -9,7 +9,9 @@ const (
 	headerAllowHeaders     = "access-control-allow-headers"
 	headerExposeHeaders    = "access-control-expose-headers"
 	headerMaxAge           = "access-control-max-age"
+	headerPrivateNetwork   = "access-control-allow-private-network"
 	headerTimingAllow      = "timing-allow-origin"
+	headerResourcePolicy   = "cross-origin-resource-policy"
 	headerVary             = "vary"
 	headerContentType      = "content-type"
 )
@@ -63,10 +65,21 @@ type answers struct {
 	// Indexed by whether the route adds Vary itself.
 	notCORS, actual, passed [2]answer
 	refusedMethod           answer
-	// Indexed by whether the preflight succeeds, and by how it names methods and
-	// headers.
-	preflight [2][listForms][listForms]answer
+	// Indexed by how it names methods and headers.
+	preflight [preflightOutcomes][listForms][listForms]answer
 }
+
+// preflightOutcome is how a preflight of an origin that may call comes out.
+type preflightOutcome uint8
+
+const (
+	preflightFails preflightOutcome = iota
+	preflightSucceeds
+	// preflightPrivate succeeds and lets the caller into a private network.
+	preflightPrivate
+
+	preflightOutcomes
+)
 
 // A recipe is what a policy's answers are made of.
 type recipe struct {
@@ -78,6 +91,7 @@ type recipe struct {
 	maxAge      string // empty for none
 	status      int    // of preflights
 	timing      *bool
+	resource    string // empty for none
 	methods     *methodRules
 	headers     *headerRules
 }
@@ -91,8 +105,9 @@ func (r *recipe) prepare() answers {
 	}
 	for m := range listForms {
 		for h := range listForms {
-			a.preflight[0][m][h] = r.preflight(false, m, h)
-			a.preflight[1][m][h] = r.preflight(true, m, h)
+			for outcome := range preflightOutcomes {
+				a.preflight[outcome][m][h] = r.preflight(outcome, m, h)
+			}
 		}
 	}
 	return a
@@ -125,6 +140,7 @@ func (r *recipe) actual(routeVaries bool) []field {
 		fields = append(fields, field{name: headerExposeHeaders, value: nothingMore, write: WriteReplace})
 	}
 	fields = r.appendTiming(fields)
+	fields = r.appendResource(fields)
 	return r.appendVary(fields, routeVaries)
 }
 
@@ -138,6 +154,15 @@ func (r *recipe) appendTiming(fields []field) []field {
 		return append(fields, field{name: headerTimingAllow, value: "*"})
 	}
 	return append(fields, field{name: headerTimingAllow, from: fromOrigin})
+}
+
+// appendResource says which pages may load the response without CORS. It is not
+// a matter of the request's origin.
+func (r *recipe) appendResource(fields []field) []field {
+	if r.resource == "" {
+		return fields
+	}
+	return append(fields, field{name: headerResourcePolicy, value: r.resource})
 }
 
 // appendVary adds Vary to a response of the service, beside its own.
@@ -155,7 +180,7 @@ func (r *recipe) notCORS(routeVaries bool) []field {
 	if r.constant {
 		return r.actual(routeVaries)
 	}
-	return r.appendVary(nil, routeVaries)
+	return r.appendVary(r.appendResource(nil), routeVaries)
 }
 
 // passed lets a response through and makes sure that the service grants nothing
@@ -169,13 +194,14 @@ func (r *recipe) passed(routeVaries bool) []field {
 	if r.timing != nil {
 		fields = append(fields, field{name: headerTimingAllow, value: nobody, write: WriteReplace})
 	}
+	fields = r.appendResource(fields)
 	return r.appendVary(fields, routeVaries)
 }
 
 // preflight answers a preflight of an origin that may call. One that fails
 // withholds the method or header, so that the browser names it, and is not to
 // be remembered.
-func (r *recipe) preflight(ok bool, methods, headers listForm) answer {
+func (r *recipe) preflight(outcome preflightOutcome, methods, headers listForm) answer {
 	fields := r.allowOrigin()
 	switch methods {
 	case listWhole:
@@ -189,11 +215,15 @@ func (r *recipe) preflight(ok bool, methods, headers listForm) answer {
 	case listAsked:
 		fields = append(fields, field{name: headerAllowHeaders, from: fromAsked})
 	}
+	ok := outcome != preflightFails
 	if ok && r.expose != "" {
 		fields = append(fields, field{name: headerExposeHeaders, value: r.expose})
 	}
 	if ok && r.maxAge != "" {
 		fields = append(fields, field{name: headerMaxAge, value: r.maxAge})
+	}
+	if outcome == preflightPrivate {
+		fields = append(fields, field{name: headerPrivateNetwork, value: "true"})
 	}
 	vary := varyAsked
 	if r.varies {

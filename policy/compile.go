@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -17,12 +18,15 @@ import (
 type Options struct {
 	// NoPolicy is what becomes of cross-origin requests that no policy governs.
 	NoPolicy Disposition
+	// Now decides which temporary origins are over. The zero time lets all in.
+	Now time.Time
 }
 
 // Compile makes a set of documents. Where any problem is an error the set is
 // nil. All problems are reported at once, ordered by position.
 func Compile(docs []Document, opts Options) (*Set, Problems) {
 	c := compiler{
+		now: opts.Now,
 		set: &Set{
 			byName:   map[string]*Policy{},
 			targets:  targetIndex{exact: map[string]*hostTargets{}, below: map[string]*hostTargets{}},
@@ -46,11 +50,12 @@ func Compile(docs []Document, opts Options) (*Set, Problems) {
 		}
 	}
 	c.warnUnusedSets()
+	c.lintTargets()
 	c.problems.Sort()
 	if len(c.problems.Errors()) > 0 {
 		return nil, c.problems
 	}
-	c.set.revision = revisionOf(ordered)
+	c.set.revision = revisionOf(ordered, c.expired)
 	return c.set, c.problems
 }
 
@@ -75,8 +80,11 @@ func orderDocuments(docs []Document) []*Document {
 // revisionLength is how many bytes of the hash name a revision.
 const revisionLength = 6
 
-func revisionOf(docs []*Document) string {
+func revisionOf(docs []*Document, expired int) string {
 	h := sha256.New()
+	if expired > 0 {
+		h.Write(fmt.Appendf(nil, "%d expired\n", expired))
+	}
 	for _, doc := range docs {
 		data, err := proto.MarshalOptions{Deterministic: true}.Marshal(doc.Message)
 		if err != nil {
@@ -93,6 +101,10 @@ type compiler struct {
 	set        *Set
 	originSets map[string]*originSet
 	problems   Problems
+	now        time.Time
+	// expired counts the temporary origins that are over: what the set does
+	// depends on it.
+	expired int
 }
 
 // An originSet is one compiled CorsOriginSet.
@@ -100,6 +112,9 @@ type originSet struct {
 	doc   *Document
 	index originIndex
 	used  bool
+	// plainHTTP and null are the first entries that credentials must not go
+	// to, or absent.
+	plainHTTP, null int32
 }
 
 // report notes a problem of a part of a document.
@@ -116,14 +131,34 @@ func (c *compiler) addOriginSet(doc *Document, m *corsgatev1.CorsOriginSet) {
 		return
 	}
 	c.set.originSets++
-	set := &originSet{doc: doc, index: newOriginIndex(doc, partOrigins, len(m.GetSpec().GetOrigins()))}
+	set := &originSet{doc: doc, plainHTTP: absent, null: absent, index: newOriginIndex(doc, partOrigins, len(m.GetSpec().GetOrigins()))}
 	c.originSets[name] = set
 	if len(m.GetSpec().GetOrigins()) == 0 {
 		c.report(doc, doc.Root.Field("spec"), SeverityError, "spec.origins", &fault{
 			"origins_missing", "the set has no origin", "list its origins, or remove the set",
 		})
 	}
-	c.addOrigins(&set.index, m.GetSpec().GetOrigins(), false)
+	c.addOrigins(&set.index, m.GetSpec().GetOrigins(), set.check)
+}
+
+// check refuses what no policy could let a set hold, and notes what policies with
+// credentials must not use.
+func (s *originSet) check(at int32, p *pattern) *fault {
+	switch {
+	case p.form == patternAny:
+		return misplacedAny()
+	case p.overSuffix != "":
+		return publicSuffixFault(p)
+	case p.form == patternNull:
+		s.null = at
+	case p.isPlainHTTP() && s.plainHTTP == absent:
+		s.plainHTTP = at
+	}
+	return nil
+}
+
+func misplacedAny() *fault {
+	return &fault{"origin_any", "\"*\" is not an origin of a list like this", "write \"*\" alone in a policy's origins"}
 }
 
 func (c *compiler) reportTwin(doc, first *Document, kind, name string) {
@@ -134,23 +169,24 @@ func (c *compiler) reportTwin(doc, first *Document, kind, name string) {
 	})
 }
 
-// addOrigins indexes a list of patterns and reports what is wrong with them.
-func (c *compiler) addOrigins(index *originIndex, list []string, anyAllowed bool) {
-	name := partNames[index.part]
-	place := index.doc.Root.Field("spec").Field(name)
+// addOrigins indexes a list of patterns and reports what is wrong with them. What
+// check finds wrong is an error as well.
+func (c *compiler) addOrigins(index *originIndex, list []string, check func(at int32, p *pattern) *fault) {
 	for i, text := range list {
-		path := fmt.Sprintf("spec.%s[%d]", name, i)
+		at := int32(i)
 		p, f := parsePattern(text)
-		if f == nil && p.form == patternAny && !anyAllowed {
-			f = &fault{"origin_any", "\"*\" is not an origin of a list like this", "write \"*\" alone in a policy's origins"}
+		if f == nil {
+			f = check(at, &p)
 		}
+		place, path := index.item(at)
 		if f != nil {
-			c.report(index.doc, place.Item(i), SeverityError, path, f)
+			c.report(index.doc, place, SeverityError, path, f)
 			continue
 		}
-		if twin, ok := index.add(p, int32(i)); ok {
-			c.report(index.doc, place.Item(i), SeverityWarning, path, &fault{
-				"origin_duplicate", fmt.Sprintf("%q is listed already, at %s", text, index.doc.at(place.Item(int(twin)))), "remove one of them",
+		if twin, ok := index.add(p, at); ok {
+			first, _ := index.item(twin)
+			c.report(index.doc, place, SeverityWarning, path, &fault{
+				"origin_duplicate", fmt.Sprintf("%q is listed already, at %s", text, index.doc.at(first)), "remove one of them",
 			})
 		}
 	}

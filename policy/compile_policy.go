@@ -2,7 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -47,9 +46,11 @@ func (c *compiler) addPolicy(doc *Document, m *corsgatev1.CorsPolicy) {
 	b.enforcement()
 	b.targets()
 	b.origins()
+	b.exceptions()
 	b.methods()
 	expose := b.headers()
 	b.policy.answers = b.recipe(expose).prepare()
+	b.lint()
 }
 
 func disposition(d corsgatev1.Disposition) Disposition {
@@ -67,11 +68,23 @@ type policyBuilder struct {
 	spec   *corsgatev1.CorsPolicySpec
 	place  *Place
 	policy *Policy
+	// needed is which exceptions something in the policy would need.
+	needed [exceptionCount]bool
 }
 
 // fail reports an error in a field.
 func (b *policyBuilder) fail(name string, f *fault) {
 	b.report(b.doc, b.place.Field(name), SeverityError, "spec."+name, f)
+}
+
+// warn reports what is odd in a field.
+func (b *policyBuilder) warn(name string, f *fault) {
+	b.report(b.doc, b.place.Field(name), SeverityWarning, "spec."+name, f)
+}
+
+// warnItem reports what is odd in a list's element.
+func (b *policyBuilder) warnItem(name string, i int, f *fault) {
+	b.report(b.doc, b.place.Field(name).Item(i), SeverityWarning, fmt.Sprintf("spec.%s[%d]", name, i), f)
 }
 
 // failItem reports an error in a list's element.
@@ -144,43 +157,6 @@ func (b *policyBuilder) claim(key targetKey, at *Place, field string) {
 	}
 }
 
-func (b *policyBuilder) origins() {
-	list, excluded := b.spec.GetOrigins(), b.spec.GetExcludeOrigins()
-	rules := &b.policy.origins
-	rules.own = newOriginIndex(b.doc, partOrigins, len(list))
-	rules.excluded = newOriginIndex(b.doc, partExcludeOrigins, len(excluded))
-	b.addOrigins(&rules.own, list, true)
-	b.addOrigins(&rules.excluded, excluded, false)
-	rules.any = rules.own.anyAt != absent
-	b.originSetsOf(rules)
-	switch {
-	case len(list) == 0 && len(b.spec.GetOriginSets()) == 0:
-		b.fail("origins", &fault{"origins_missing", "the policy lets no origin call", "list origins or originSets"})
-	case !rules.any:
-	case b.spec.GetCredentials():
-		b.failItem("origins", int(rules.own.anyAt), &fault{
-			"any_origin_with_credentials", "\"*\" with credentials: true would let every site on the web act as the person who visits it", "list the origins, or leave credentials out",
-		})
-	case len(list) > 1 || len(b.spec.GetOriginSets()) > 0:
-		b.failItem("origins", int(rules.own.anyAt), &fault{"any_origin_not_alone", "\"*\" lets every origin call, so what stands beside it says nothing", "keep \"*\" alone, or remove it"})
-	}
-}
-
-func (b *policyBuilder) originSetsOf(rules *originRules) {
-	for i, name := range b.spec.GetOriginSets() {
-		set, ok := b.originSets[name]
-		switch {
-		case !ok:
-			b.failItem("originSets", i, &fault{"origin_set_unknown", fmt.Sprintf("there is no origin set %q", name), nearest(name, slices.Sorted(maps.Keys(b.originSets)))})
-		case slices.Index(b.spec.GetOriginSets(), name) < i:
-			b.report(b.doc, b.place.Field("originSets").Item(i), SeverityWarning, fmt.Sprintf("spec.originSets[%d]", i), &fault{"origin_set_duplicate", fmt.Sprintf("%q is listed already", name), "remove one of them"})
-		default:
-			set.used = true
-			rules.sets = append(rules.sets, &set.index)
-		}
-	}
-}
-
 func (b *policyBuilder) methods() {
 	list := b.spec.GetMethods()
 	if len(list) == 0 {
@@ -200,7 +176,7 @@ func (b *policyBuilder) methods() {
 	}
 	slices.Sort(rules.list)
 	rules.list = slices.Compact(rules.list)
-	rules.short = isShort(rules.list)
+	rules.short = b.wholeLists() && isShort(rules.list)
 }
 
 func checkMethod(method string) *fault {
@@ -231,7 +207,7 @@ func (b *policyBuilder) headers() (expose string) {
 	}
 	rules := &b.policy.headers
 	rules.any, rules.list = splitWildcard(request)
-	rules.short = isShort(rules.list)
+	rules.short = b.wholeLists() && isShort(rules.list)
 	anyExposed, names := splitWildcard(exposed)
 	if !anyExposed {
 		return strings.Join(names, listSeparator)
@@ -271,6 +247,8 @@ func requestHeaderFault(name string) *fault {
 	switch {
 	case isForbiddenRequestHeader(name):
 		return &fault{"header_forbidden", "browsers keep scripts from setting " + quote(name), "remove it"}
+	case isMethodOverride(name):
+		return &fault{"header_method_override", "services take " + quote(name) + " for the request's method, so whoever may send it may do what methods refuses", "remove it, and list the methods themselves"}
 	case isCORSResponseHeader(name):
 		return &fault{"header_misplaced", quote(name) + " is a header of responses", "remove it; corsgate sends it where it belongs"}
 	}
@@ -301,7 +279,7 @@ func splitWildcard(list []string) (wildcard bool, names []string) {
 
 // recipe gathers what the answers are made of.
 func (b *policyBuilder) recipe(expose string) *recipe {
-	constant := b.policy.origins.constant()
+	constant := b.policy.origins.constant
 	return &recipe{
 		name:        b.policy.Name,
 		constant:    constant,
@@ -311,9 +289,28 @@ func (b *policyBuilder) recipe(expose string) *recipe {
 		maxAge:      b.maxAge(),
 		status:      b.preflightStatus(),
 		timing:      b.spec.TimingAllowOrigin,
+		resource:    resourcePolicy(b.spec.GetCrossOriginResourcePolicy()),
 		methods:     &b.policy.methods,
 		headers:     &b.policy.headers,
 	}
+}
+
+func resourcePolicy(p corsgatev1.ResourcePolicy) string {
+	switch p {
+	case corsgatev1.ResourcePolicy_RESOURCE_POLICY_SAME_ORIGIN:
+		return "same-origin"
+	case corsgatev1.ResourcePolicy_RESOURCE_POLICY_SAME_SITE:
+		return "same-site"
+	case corsgatev1.ResourcePolicy_RESOURCE_POLICY_CROSS_ORIGIN:
+		return "cross-origin"
+	default:
+		return ""
+	}
+}
+
+// wholeLists reports whether preflight answers may name all that is allowed.
+func (b *policyBuilder) wholeLists() bool {
+	return b.spec.GetPreflightLists() != corsgatev1.PreflightLists_PREFLIGHT_LISTS_ASKED
 }
 
 func (b *policyBuilder) maxAge() string {

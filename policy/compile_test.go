@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -45,7 +46,7 @@ func compileFile(t *testing.T, file string) (*policy.Set, policy.Problems) {
 	if len(problems) > 0 {
 		t.Fatalf("the reader refuses the fixture before it is compiled: %v", problems)
 	}
-	return policy.Compile(docs, policy.Options{})
+	return policy.Compile(docs, policy.Options{Now: time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)})
 }
 
 func checkGolden(t *testing.T, file, got string) {
@@ -132,5 +133,28 @@ func TestRevision(t *testing.T) {
 	other := compile(t, one+"---\n"+strings.ReplaceAll(two, "a.example", "b.example"), policy.Options{})
 	if other.Revision() == forth.Revision() {
 		t.Errorf("another content has the same revision %q", other.Revision())
+	}
+}
+
+func TestExceptionsAndExpiry(t *testing.T) {
+	t.Parallel()
+	text := onePolicy("origins: [http://a.example]\ncredentials: true\ntemporaryOrigins: [{origin: https://b.example, until: \"2027-02-01\"}, {origin: https://c.example, until: \"2027-01-31\"}]\n" +
+		"dangerously: {plainHttpWithCredentials: the machines in the hall know no TLS}")
+	before := compile(t, text, policy.Options{Now: time.Date(2027, 1, 30, 0, 0, 0, 0, time.UTC)})
+	after := compile(t, text, policy.Options{Now: time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC)})
+	want := []policy.Exception{{
+		Policy: "p", Field: "spec.dangerously.plainHttpWithCredentials", Justification: "the machines in the hall know no TLS",
+		Position: policy.Position{File: "test.yaml", Line: 9, Column: 43},
+	}}
+	if diff := cmp.Diff(want, before.Exceptions()); diff != "" {
+		t.Errorf("exceptions (-want +got):\n%s", diff)
+	}
+	for set, want := range map[*policy.Set]string{before: "2027-01-31", after: "2027-02-01"} {
+		if got := set.Expires().Format(time.DateOnly); got != want {
+			t.Errorf("the set expires on %s, want %s", got, want)
+		}
+	}
+	if before.Revision() == after.Revision() {
+		t.Error("the revision does not tell that an origin may no longer call")
 	}
 }

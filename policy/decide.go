@@ -161,7 +161,14 @@ func (d *Decision) preflight(r *Request) {
 	credentials := p.spec.GetCredentials()
 	methods := p.methods.form(r.RequestMethod, credentials)
 	headers := p.headers.form(&a, credentials)
-	d.answer = &p.answers.preflight[choose(d.Verdict == VerdictAllow)][methods][headers]
+	outcome := preflightFails
+	if d.Verdict == VerdictAllow {
+		outcome = preflightSucceeds
+		if r.PrivateNetwork && p.spec.GetPrivateNetwork() {
+			outcome = preflightPrivate
+		}
+	}
+	d.answer = &p.answers.preflight[outcome][methods][headers]
 	d.origin, d.requestMethod, d.requestHeaders, d.safe = r.Origin, r.RequestMethod, r.RequestHeaders, a.safe
 }
 

@@ -3,6 +3,7 @@ package policy_test
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/corsgate/corsgate/policy"
 )
@@ -40,6 +41,13 @@ var (
 	strictMethod     = want{policy.VerdictDeny, policy.ActionRefuse, policy.ReasonMethodNotAllowed, 403, headers{allowShop, withCredentials, varyOrigin, problemJSON}}
 )
 
+const resourcePolicy = "cross-origin-resource-policy: same-site"
+
+func private(r policy.Request) policy.Request {
+	r.PrivateNetwork = true
+	return r
+}
+
 func manyNames(n int) string {
 	list := make([]string, n)
 	for i := range list {
@@ -52,6 +60,7 @@ var decisionTables = []struct {
 	name    string
 	policy  string
 	options policy.Options
+	warns   bool // the policy is odd
 	cases   []decisionCase
 }{
 	{
@@ -207,6 +216,61 @@ var decisionTables = []struct {
 			{"disallowed", policy.Request{Origin: evil}, want{policy.VerdictPass, policy.ActionForward, policy.ReasonDisabled, 0, nil}},
 			{"preflight", preflight(shop, "PUT", ""), want{policy.VerdictPass, policy.ActionForward, policy.ReasonDisabled, 0, nil}},
 		},
+	},
+	{
+		name: "any origin with credentials, dangerously", policy: onePolicy("origins: [\"*\"]\ncredentials: true\ndangerously: {anyOriginWithCredentials: the gateway behind it checks a token}"),
+		cases: []decisionCase{
+			{"every origin is named", policy.Request{Origin: evil}, allowed("access-control-allow-origin: "+evil, withCredentials, nothingMore, varyAppended)},
+			{"malformed is not", policy.Request{Origin: evil + "\r\n"}, because(refused, policy.ReasonOriginMalformed)},
+			{"no Origin gets no grant", policy.Request{}, notCORS},
+		},
+	},
+	{
+		name: "a regular expression matches the whole origin", policy: onePolicy("originRegexes: ['https://[a-z]+\\.shop\\.example']"), warns: true,
+		cases: []decisionCase{
+			{"match", policy.Request{Origin: "https://a.shop.example"}, allowed("access-control-allow-origin: https://a.shop.example", noCredentials, nothingMore, varyAppended)},
+			{"longer", policy.Request{Origin: "https://a.shop.example.evil.example"}, refused},
+			{"with a port", policy.Request{Origin: "https://a.shop.example:8443"}, refused},
+			{"null", policy.Request{Origin: "null"}, because(refused, policy.ReasonOriginNull)},
+		},
+	},
+	{
+		name: "temporary origins end", warns: true, options: policy.Options{Now: time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC)},
+		policy: onePolicy("temporaryOrigins: [{origin: https://shop.example, until: \"2027-01-31T00:00:01Z\"}, {origin: https://evil.example, until: \"2027-01-31\"}, {origin: \"https://*.evil.example\", until: \"2027-01-31\"}]"),
+		cases: []decisionCase{
+			{"in time", policy.Request{Origin: shop}, allowed(allowShop, noCredentials, nothingMore, varyAppended)},
+			{"over", policy.Request{Origin: evil}, refused},
+			{"over, a wildcard", policy.Request{Origin: "https://a.evil.example"}, refused},
+		},
+	},
+	{
+		name: "resource policy and private network", policy: onePolicy("origins: [https://shop.example]\ncrossOriginResourcePolicy: SAME_SITE\nprivateNetwork: true\nonDisallowedOrigin: PASS"), warns: true,
+		cases: []decisionCase{
+			{"no Origin", policy.Request{RouteVaries: true}, want{policy.VerdictPass, policy.ActionForward, policy.ReasonNoOrigin, 0, headers{resourcePolicy}}},
+			{"actual", policy.Request{Origin: shop}, allowed(allowShop, noCredentials, nothingMore, resourcePolicy, varyAppended)},
+			{"passed", policy.Request{Origin: evil}, want{policy.VerdictPass, policy.ActionForward, policy.ReasonOriginNotAllowed, 0, headers{
+				"access-control-allow-origin?: https://corsgate.invalid", noCredentials, nothingMore, resourcePolicy, varyAppended,
+			}}},
+			{"preflight for a private network", private(preflight(shop, "GET", "")), answered(allowShop, allowMethods+"GET, HEAD, POST", "access-control-allow-private-network: true", varyPreflight)},
+			{"preflight for a private network that fails", private(preflight(shop, "PUT", "")), diagnosed(policy.ReasonMethodNotAllowed, allowShop, allowMethods+"GET, HEAD, POST", varyPreflight)},
+			{"preflight", preflight(shop, "GET", ""), answered(allowShop, allowMethods+"GET, HEAD, POST", varyPreflight)},
+		},
+	},
+	{
+		name: "private network not asked to be let in", policy: onePolicy("origins: [https://shop.example]"),
+		cases: []decisionCase{{"preflight", private(preflight(shop, "GET", "")), answered(allowShop, allowMethods+"GET, HEAD, POST", varyPreflight)}},
+	},
+	{
+		name: "lists that name what was asked for", policy: onePolicy("origins: [https://shop.example]\nmethods: [GET, PUT]\nrequestHeaders: [X-A, X-B]\npreflightLists: ASKED"),
+		cases: []decisionCase{
+			{"preflight", preflight(shop, "PUT", "x-b"), answered(allowShop, allowMethods+"PUT", allowHeaders+"x-b", varyPreflight)},
+			{"other method", preflight(shop, "DELETE", "x-b"), diagnosed(policy.ReasonMethodNotAllowed, allowShop, allowHeaders+"x-b", varyPreflight)},
+			{"other header", preflight(shop, "PUT", "x-b,x-c"), diagnosed(policy.ReasonHeaderNotAllowed, allowShop, allowMethods+"PUT", allowHeaders+"x-b", varyPreflight)},
+		},
+	},
+	{
+		name: "a method override is no header like others", policy: onePolicy("origins: [https://shop.example]\nrequestHeaders: [\"*\"]"),
+		cases: []decisionCase{{"preflight", preflight(shop, "POST", "x-a,x-http-method-override"), diagnosed(policy.ReasonHeaderNotAllowed, allowShop, allowMethods+"GET, HEAD, POST", allowHeaders+"x-a", varyPreflight)}},
 	},
 	{
 		name: "no policy", policy: "",

@@ -19,7 +19,7 @@ func compile(tb testing.TB, text string, opts policy.Options) *policy.Set {
 		tb.Fatalf("read the policy: %v", problems)
 	}
 	set, problems := policy.Compile(docs, opts)
-	if len(problems) > 0 {
+	if len(problems.Errors()) > 0 {
 		tb.Fatalf("compile the policy: %v", problems)
 	}
 	return set
@@ -130,6 +130,11 @@ func TestDecide(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			set := compile(t, tc.policy, tc.options)
+			if docs, _ := document.Read("test.yaml", []byte(tc.policy)); !tc.warns {
+				if _, problems := policy.Compile(docs, tc.options); len(problems) > 0 {
+					t.Errorf("warnings: %v", problems)
+				}
+			}
 			for _, c := range tc.cases {
 				t.Run(c.name, func(t *testing.T) {
 					d := set.Decide(request(c.request))

@@ -7,7 +7,7 @@ import (
 
 // headerRules is which request headers a cross-origin caller may send.
 type headerRules struct {
-	any   bool     // `*`, which never covers Authorization
+	any   bool     // `*`, which covers neither Authorization nor method overrides
 	list  []string // in lower case, sorted, each once
 	short bool     // the list may be sent whole
 }
@@ -18,7 +18,7 @@ func (r *headerRules) allow(name string) bool {
 		return true
 	}
 	if r.any {
-		return isToken(name) && !equalFold(name, "authorization")
+		return isToken(name) && !equalFold(name, "authorization") && !isMethodOverride(name)
 	}
 	return false
 }

@@ -1,20 +1,33 @@
 package policy
 
+import (
+	"fmt"
+	"regexp"
+)
+
 // originRules is which origins may call: what a policy lists, what the sets
 // that it names list, and what it excludes.
 type originRules struct {
-	any      bool
-	own      originIndex
-	sets     []*originIndex
-	excluded originIndex
+	// any is `*`; constant is that the answer is then the same for every origin.
+	any, constant bool
+
+	own       originIndex
+	temporary originIndex
+	sets      []*originIndex
+	regexes   []originRegex
+	excluded  originIndex
 }
 
-// constant reports whether the answer is the same for every origin.
-func (r *originRules) constant() bool { return r.any && r.excluded.empty() }
+// An originRegex is an entry of `originRegexes`.
+type originRegex struct {
+	*regexp.Regexp
+
+	at int32
+}
 
 // match returns whether an origin may call, why, and by which rule.
 func (r *originRules) match(o *origin, form originForm) (allowed bool, why Reason, by ruleRef) {
-	if r.constant() {
+	if r.constant {
 		return true, ReasonOriginAllowed, ruleRef{r.own.doc, r.own.part, r.own.anyAt}
 	}
 	if form == formMalformed {
@@ -26,9 +39,17 @@ func (r *originRules) match(o *origin, form originForm) (allowed bool, why Reaso
 	if at, ok := r.own.find(o, form); ok {
 		return true, ReasonOriginAllowed, ruleRef{r.own.doc, r.own.part, at}
 	}
+	if at, ok := r.temporary.find(o, form); ok {
+		return true, ReasonOriginAllowed, ruleRef{r.temporary.doc, r.temporary.part, at}
+	}
 	for _, set := range r.sets {
 		if at, ok := set.find(o, form); ok {
 			return true, ReasonOriginAllowed, ruleRef{set.doc, set.part, at}
+		}
+	}
+	for _, re := range r.regexes {
+		if form == formTuple && re.MatchString(o.text) {
+			return true, ReasonOriginAllowed, ruleRef{r.own.doc, partOriginRegexes, re.at}
 		}
 	}
 	if r.any {
@@ -70,6 +91,17 @@ func newOriginIndex(doc *Document, part rulePart, capacity int) originIndex {
 		doc: doc, part: part, anyAt: absent, nullAt: absent,
 		exact: make(map[string]int32, capacity), hosts: map[string][]entry{}, tails: map[string][]entry{},
 	}
+}
+
+// item returns where an entry stands, and its path within the document.
+func (x *originIndex) item(at int32) (place *Place, path string) {
+	name := partNames[x.part]
+	place = x.doc.Root.Field("spec").Field(name).Item(int(at))
+	path = fmt.Sprintf("spec.%s[%d]", name, at)
+	if x.part == partTemporaryOrigins {
+		return place.Field("origin"), path + ".origin"
+	}
+	return place, path
 }
 
 func (x *originIndex) empty() bool { return x.size == 0 }

@@ -1,9 +1,11 @@
 package policy
 
 import (
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/net/idna"
 	"golang.org/x/net/publicsuffix"
@@ -46,6 +48,26 @@ type pattern struct {
 	deep  bool   // a leading "*.": one or more labels
 	globs []glob // the labels from the first behind it to the last that holds a `*`
 	tail  string // the literal labels behind those
+
+	// overSuffix is the public suffix below which anybody could register a
+	// domain that matches. It is empty for patterns that are safe.
+	overSuffix string
+}
+
+// isPlainHTTP reports whether the pattern lets in pages that anybody on the way
+// can change. Names and addresses of the machine itself never leave it.
+func (p *pattern) isPlainHTTP() bool {
+	if p.scheme != "http" {
+		return false
+	}
+	host := p.host
+	if host == "" {
+		host = p.tail
+	}
+	if addr, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+		return !addr.IsLoopback()
+	}
+	return host != "localhost" && !strings.HasSuffix(host, ".localhost")
 }
 
 // exact returns the origin that a pattern of one origin stands for.
@@ -292,10 +314,30 @@ func (p *pattern) checkTail(s string) *fault {
 	if p.tail == "localhost" || strings.HasSuffix(p.tail, ".localhost") {
 		return nil
 	}
-	if suffix, _ := publicsuffix.PublicSuffix(strings.TrimSuffix(p.tail, ".")); suffix == strings.TrimSuffix(p.tail, ".") {
-		return &fault{"origin_public_suffix", quote(s) + " would let in domains that anybody can register: " + quote(suffix) + " is a public suffix", "spell out the registrable domain behind the wildcard"}
+	domain := strings.TrimSuffix(p.tail, ".")
+	if suffix, _ := publicsuffix.PublicSuffix(domain); suffix == domain {
+		p.overSuffix = suffix
 	}
 	return checkPunycode(s, p.tail)
+}
+
+// publicSuffixFault says what is wrong with a wildcard below a public suffix, and
+// by which list.
+func publicSuffixFault(p *pattern) *fault {
+	return &fault{
+		"origin_public_suffix",
+		"the wildcard would let in whoever registers a name below " + quote(p.overSuffix) + ", which is a public suffix (" + suffixList() + ")",
+		"spell out the registrable domain behind the wildcard, or write down in a policy's dangerously.publicSuffix why it must be",
+	}
+}
+
+// suffixList names the list of public suffixes that is built in, by its day.
+func suffixList() string {
+	list := publicsuffix.List.String()
+	if _, day, ok := strings.Cut(list, "("); ok && len(day) > len(time.DateOnly) {
+		return "Public Suffix List of " + day[:len(time.DateOnly)]
+	}
+	return list
 }
 
 func isASCII(s string) bool {

@@ -35,7 +35,7 @@ var presets = []preset{
 		name: "tus",
 		requestHeaders: []string{
 			"content-type", "tus-resumable", "upload-concat", "upload-defer-length", "upload-length", "upload-metadata",
-			"upload-offset", "x-http-method-override", "x-request-id", "x-requested-with",
+			"upload-offset", "x-request-id", "x-requested-with",
 		},
 		exposeHeaders: []string{
 			"location", "tus-extension", "tus-max-size", "tus-resumable", "tus-version", "upload-concat", "upload-defer-length",

@@ -1,6 +1,6 @@
 package policy
 
-// A Request is what a decision looks at. Every field but the last three is the
+// A Request is what a decision looks at. Every field but the last two is the
 // request as the proxy received it. A header that came in several lines is
 // joined with commas (RFC 9110, section 5.3), and one that is absent is empty:
 // an empty header says no more than none does.
@@ -26,6 +26,8 @@ type Request struct {
 	FetchMode string
 	// Upgrade is the header of that name.
 	Upgrade string
+	// PrivateNetwork says that Access-Control-Request-Private-Network is "true".
+	PrivateNetwork bool
 
 	// PolicyName is the policy that the route names; it wins over targets.
 	PolicyName string

@@ -1,8 +1,6 @@
 package policy
 
 import (
-	"strconv"
-
 	corsgatev1 "github.com/corsgate/corsgate/proto/corsgate/v1"
 )
 
@@ -36,6 +34,8 @@ type rulePart uint8
 const (
 	partNone rulePart = iota
 	partOrigins
+	partTemporaryOrigins
+	partOriginRegexes
 	partExcludeOrigins
 	partMethods
 	partRequestHeaders
@@ -46,6 +46,8 @@ const (
 
 var partNames = [...]string{
 	partOrigins:            "origins",
+	partTemporaryOrigins:   "temporaryOrigins",
+	partOriginRegexes:      "originRegexes",
 	partExcludeOrigins:     "excludeOrigins",
 	partMethods:            "methods",
 	partRequestHeaders:     "requestHeaders",
@@ -68,8 +70,9 @@ func (r ruleRef) resolve() (Rule, bool) {
 	if r.index == whole {
 		return rule, true
 	}
-	rule.Field += "[" + strconv.Itoa(int(r.index)) + "]"
-	rule.Position = r.doc.at(place.Item(int(r.index)))
+	index := originIndex{doc: r.doc, part: r.part}
+	place, rule.Field = index.item(r.index)
+	rule.Position = r.doc.at(place)
 	rule.Text = r.text()
 	return rule, true
 }
@@ -81,6 +84,10 @@ func (r ruleRef) text() string {
 		list = m.GetSpec().GetOrigins()
 	case *corsgatev1.CorsPolicy:
 		switch r.part {
+		case partTemporaryOrigins:
+			return m.GetSpec().GetTemporaryOrigins()[r.index].GetOrigin()
+		case partOriginRegexes:
+			list = m.GetSpec().GetOriginRegexes()
 		case partOrigins:
 			list = m.GetSpec().GetOrigins()
 		case partExcludeOrigins:

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"time"
+
 	corsgatev1 "github.com/corsgate/corsgate/proto/corsgate/v1"
 )
 
@@ -10,6 +12,8 @@ type Set struct {
 	revision   string
 	policies   []*Policy
 	originSets int
+	exceptions []Exception
+	expires    time.Time
 	byName     map[string]*Policy
 	targets    targetIndex
 	refusals   refusals
@@ -30,6 +34,25 @@ func (s *Set) Policies() []*Policy { return s.policies }
 
 // OriginSets returns how many origin sets there are.
 func (s *Set) OriginSets() int { return s.originSets }
+
+// Exceptions returns what policies take upon them in `dangerously`, ordered by
+// policy. The caller must not change the slice.
+func (s *Set) Exceptions() []Exception { return s.exceptions }
+
+// Expires returns when the first of the temporary origins in force will be in
+// force no longer, so that the set must be compiled anew. It is zero where there
+// is none.
+func (s *Set) Expires() time.Time { return s.expires }
+
+// An Exception is a danger that a policy takes upon itself.
+type Exception struct {
+	Policy string `json:"policy"`
+	// Field is the path within the policy, such as
+	// "spec.dangerously.publicSuffix".
+	Field         string   `json:"field"`
+	Justification string   `json:"justification"`
+	Position      Position `json:"position"`
+}
 
 // A Policy is one compiled policy.
 type Policy struct {

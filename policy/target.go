@@ -95,6 +95,56 @@ func (t *pathTargets) find(path string) *Policy {
 	return t.below[""]
 }
 
+// above returns the policy that would govern what lies under a key if the key were
+// not there, at the same host and port, or nil.
+func (t *pathTargets) above(key targetKey) *Policy {
+	if key.path == "" {
+		return nil
+	}
+	if !key.under {
+		if p := t.below[key.path]; p != nil {
+			return p
+		}
+	}
+	for path := key.path; path != ""; {
+		path = path[:max(strings.LastIndexByte(path, '/'), 0)]
+		if p := t.below[path]; p != nil {
+			return p
+		}
+	}
+	return nil
+}
+
+// each calls f with every key and the policy that has it.
+func (t *targetIndex) each(f func(key targetKey, paths *pathTargets, p *Policy)) {
+	visit := func(key targetKey, paths *pathTargets) {
+		for under, m := range map[bool]map[string]*Policy{false: paths.exact, true: paths.below} {
+			for path, p := range m {
+				key.path, key.under = path, under
+				f(key, paths, p)
+			}
+		}
+	}
+	hosts := func(key targetKey, h *hostTargets) {
+		if h.anyPort != nil {
+			visit(key, h.anyPort)
+		}
+		for port, paths := range h.ports {
+			key.port = port
+			visit(key, paths)
+		}
+	}
+	for host, h := range t.exact {
+		hosts(targetKey{host: host}, h)
+	}
+	for host, h := range t.below {
+		hosts(targetKey{host: host, below: true}, h)
+	}
+	if t.any != nil {
+		hosts(targetKey{}, t.any)
+	}
+}
+
 // A targetKey is one host and one path of a target.
 type targetKey struct {
 	below bool   // the host is below the domain

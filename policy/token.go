@@ -73,6 +73,12 @@ func isForbiddenRequestHeader(name string) bool {
 	return strings.HasPrefix(name, "proxy-") || strings.HasPrefix(name, "sec-")
 }
 
+// isMethodOverride reports whether services take a header, named in any case, for
+// the request's real method: whoever may send it may do what `methods` refuses.
+func isMethodOverride(name string) bool {
+	return equalFold(name, "x-http-method") || equalFold(name, "x-http-method-override") || equalFold(name, "x-method-override")
+}
+
 // isCORSResponseHeader reports whether a header, named in lower case, is one that
 // only a server sends in the CORS protocol.
 func isCORSResponseHeader(name string) bool {

@@ -35,10 +35,20 @@ const (
 // keep the others from being read. Every problem is an error and has a position
 // within data.
 func Read(file string, data []byte) ([]policy.Document, policy.Problems) {
+	return readAll(file, data, policies())
+}
+
+// ReadTests reads the documents of a file that tests policies, of the kind
+// CorsPolicyTest, as Read reads policies.
+func ReadTests(file string, data []byte) ([]policy.Document, policy.Problems) {
+	return readAll(file, data, tests())
+}
+
+func readAll(file string, data []byte, of family) ([]policy.Document, policy.Problems) {
 	if len(data) > MaxSize {
 		return nil, policy.Problems{tooLarge(file, len(data))}
 	}
-	r := &reader{file: file}
+	r := &reader{file: file, family: of}
 	var docs []policy.Document
 	for _, p := range r.split(data) {
 		if r.full {
@@ -58,6 +68,7 @@ func Read(file string, data []byte) ([]policy.Document, policy.Problems) {
 // A reader collects the problems of one file.
 type reader struct {
 	file     string
+	family   family
 	problems policy.Problems
 	// full says that there are MaxProblems, and that reading is over.
 	full bool

@@ -8,7 +8,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/corsgate/corsgate/policy"
-	corsgatev1 "github.com/corsgate/corsgate/proto/corsgate/v1"
 )
 
 // The fields that every document has.
@@ -22,25 +21,6 @@ const (
 
 // maxName is the length of the longest name in bytes.
 const maxName = 253
-
-// kinds returns an empty message of each kind. A kind is called what its
-// message is called.
-func kinds() []proto.Message {
-	return []proto.Message{&corsgatev1.CorsPolicy{}, &corsgatev1.CorsOriginSet{}}
-}
-
-func kindOf(m proto.Message) string {
-	return string(m.ProtoReflect().Descriptor().Name())
-}
-
-// Kinds returns the names of the kinds of documents that Read knows.
-func Kinds() []string {
-	var names []string
-	for _, m := range kinds() {
-		names = append(names, kindOf(m))
-	}
-	return names
-}
 
 // document reads one document. It reports whether the document is free of
 // errors.
@@ -94,17 +74,21 @@ func (r *reader) kind(root *yaml.Node) proto.Message {
 	key, value := lookup(root, fieldKind)
 	switch {
 	case value == nil:
-		r.missing(root, nil, fieldKind, fmt.Sprintf("write %s: and one of %s", fieldKind, strings.Join(Kinds(), ", ")))
+		r.missing(root, nil, fieldKind, fmt.Sprintf("write %s: and one of %s", fieldKind, strings.Join(r.family.names(), ", ")))
 		return nil
 	case value.Kind != yaml.ScalarNode || !isWritten(value):
 		// What is wrong with the value is the same for all kinds.
-		m := kinds()[0].ProtoReflect()
+		m := r.family.kinds()[0].ProtoReflect()
 		r.keyed(key, value, m, m.Descriptor().Fields().ByJSONName(fieldKind), (*path)(nil).field(fieldKind))
 		return nil
 	}
 	name := value.Value
-	guess := closest(name, Kinds())
-	for _, m := range kinds() {
+	if r.family.isForeign(name) {
+		r.add(markOf(value), r.family.foreign(name))
+		return nil
+	}
+	guess := closest(name, r.family.names())
+	for _, m := range r.family.kinds() {
 		if name == kindOf(m) {
 			return m
 		}
@@ -116,10 +100,10 @@ func (r *reader) kind(root *yaml.Node) proto.Message {
 	r.add(markOf(value), policy.Problem{
 		Code:   codeUnknownKind,
 		Field:  fieldKind,
-		Reason: fmt.Sprintf("the kind %s is not known; the kinds are %s", quoted(name), strings.Join(Kinds(), ", ")),
+		Reason: fmt.Sprintf("the kind %s is not known; the kinds are %s", quoted(name), strings.Join(r.family.names(), ", ")),
 		Mend:   mend,
 	})
-	for _, m := range kinds() {
+	for _, m := range r.family.kinds() {
 		if guess == kindOf(m) {
 			return m
 		}

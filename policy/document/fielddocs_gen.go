@@ -59,6 +59,28 @@ func fieldDoc(name protoreflect.FullName) string {
 		return "What becomes of a cross-site form post that navigates (`Sec-Fetch-Mode: navigate`) from an origin that may not call."
 	case "corsgate.v1.CorsPolicySpec.enforcement":
 		return "Whether the policy is in force."
+	case "corsgate.v1.CorsPolicySpec.temporary_origins":
+		return "Origins that may call until a day comes: a migration, a preview, a trial."
+	case "corsgate.v1.CorsPolicySpec.origin_regexes":
+		return "Origins that may call, as regular expressions in RE2's syntax."
+	case "corsgate.v1.CorsPolicySpec.cross_origin_resource_policy":
+		return "Which pages may load responses without CORS, as an image or a script (`Cross-Origin-Resource-Policy`)."
+	case "corsgate.v1.CorsPolicySpec.private_network":
+		return "Whether preflights of Chromium 104 to 137 for a private network are answered (`Access-Control-Allow-Private-Network`)."
+	case "corsgate.v1.CorsPolicySpec.preflight_lists":
+		return "Whether preflight answers name all methods and headers that are allowed, or only those that were asked for."
+	case "corsgate.v1.CorsPolicySpec.dangerously":
+		return "What is refused for its danger, unless it is written here with the reason why it must be."
+	case "corsgate.v1.TemporaryOrigin.origin":
+		return "The origin, in the forms of `origins`, but not `*`."
+	case "corsgate.v1.TemporaryOrigin.until":
+		return "The first moment at which it may no longer call: a day in UTC (`\"2027-01-31\"`) or a time (`\"2027-01-31T18:00:00+01:00\"`), in quotes."
+	case "corsgate.v1.Exceptions.any_origin_with_credentials":
+		return "Lets any site act with its visitor's cookies: `origins: [\"*\"]`, or `null`, together with `credentials`."
+	case "corsgate.v1.Exceptions.plain_http_with_credentials":
+		return "Lets pages that anybody on the way can change act with their visitor's cookies: an `http` origin other than localhost together with `credentials`."
+	case "corsgate.v1.Exceptions.public_suffix":
+		return "Lets in whoever registers a name below a public suffix: a wildcard such as `https://*.pages.example` where everybody can have a page."
 	case "corsgate.v1.Target.hosts":
 		return "Hosts of the requests (`Host` or `:authority`), in any case: a name (`api.shop.example`), any subdomain (`*.shop.example`), or `*`."
 	case "corsgate.v1.Target.paths":

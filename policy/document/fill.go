@@ -187,7 +187,7 @@ func (r *reader) unknownField(key *yaml.Node, in protoreflect.MessageDescriptor,
 		Field:  at.String(),
 		Reason: fmt.Sprintf("%s is not a field of %s", quoted(key.Value), holder(at)),
 	}
-	home := homeOf(key.Value)
+	home := r.family.homeOf(key.Value)
 	switch guess := closest(key.Value, names); {
 	case guess != "" && sameLetters(guess, key.Value):
 		p.Mend = "it is spelt " + guess

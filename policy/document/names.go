@@ -45,8 +45,8 @@ func enumValue(ed protoreflect.EnumDescriptor, word string) protoreflect.EnumVal
 
 // homeOf returns the path of the mapping that a field belongs in, such as
 // "spec.targets[]", or nothing where no kind has such a field.
-func homeOf(name string) string {
-	for _, m := range kinds() {
+func (f family) homeOf(name string) string {
+	for _, m := range f.kinds() {
 		if home, ok := findField(m.ProtoReflect().Descriptor(), name, nil); ok {
 			return home
 		}

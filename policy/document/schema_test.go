@@ -28,6 +28,13 @@ func TestSchemaIsReadable(t *testing.T) {
 		}
 		checkMessage(t, md, nil)
 	}
+	for _, name := range document.TestKinds() {
+		md := corsgatev1.File_corsgate_v1_testing_proto.Messages().ByName(protoreflect.Name(name))
+		if md == nil {
+			t.Fatalf("the schema has no %s", name)
+		}
+		checkMessage(t, md, nil)
+	}
 }
 
 func checkMessage(t *testing.T, md protoreflect.MessageDescriptor, above []protoreflect.FullName) {

@@ -50,8 +50,8 @@ func (r *reader) powers(n *yaml.Node, at *path) {
 		r.add(markOf(n), policy.Problem{
 			Code:   codeAnchor,
 			Field:  at.String(),
-			Reason: fmt.Sprintf("the anchor %s is refused: a policy says what it means where it says it", quoted("&"+n.Anchor)),
-			Mend:   "leave it out, and share origins by means of a CorsOriginSet",
+			Reason: fmt.Sprintf("the anchor %s is refused: %s says what it means where it says it", quoted("&"+n.Anchor), r.family.member),
+			Mend:   "leave it out, and " + r.family.share,
 		})
 	}
 	if n.Kind == yaml.AliasNode {
@@ -72,8 +72,8 @@ func (r *reader) alias(n *yaml.Node, at *path) {
 	p := policy.Problem{
 		Code:   codeAlias,
 		Field:  at.String(),
-		Reason: fmt.Sprintf("the alias %s is refused: a policy says what it means where it says it", quoted("*"+n.Value)),
-		Mend:   "write out what it stands for, or share origins by means of a CorsOriginSet",
+		Reason: fmt.Sprintf("the alias %s is refused: %s says what it means where it says it", quoted("*"+n.Value), r.family.member),
+		Mend:   "write out what it stands for, or " + r.family.share,
 	}
 	if !r.anchors[n.Value] {
 		p.Reason = fmt.Sprintf("a text that begins with * must stand in quotes: *%s is an alias in YAML", shorten(n.Value))
@@ -95,8 +95,8 @@ func (r *reader) keys(n *yaml.Node, at *path, depth int) {
 			r.add(markOf(key), policy.Problem{
 				Code:   codeMergeKey,
 				Field:  at.String(),
-				Reason: "a merge key, <<, is refused: a policy says what it means where it says it",
-				Mend:   "write the fields out, and share origins by means of a CorsOriginSet",
+				Reason: "a merge key, <<, is refused: " + r.family.member + " says what it means where it says it",
+				Mend:   "write the fields out, and " + r.family.share,
 			})
 			continue
 		case key.Kind != yaml.ScalarNode:

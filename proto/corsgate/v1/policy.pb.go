@@ -25,6 +25,117 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// ResourcePolicy is which pages may load a response without CORS (Fetch standard,
+// section "`Cross-Origin-Resource-Policy` header").
+type ResourcePolicy int32
+
+const (
+	// Not said: the service's own header stays.
+	ResourcePolicy_RESOURCE_POLICY_UNSPECIFIED ResourcePolicy = 0
+	// Pages of the same origin.
+	ResourcePolicy_RESOURCE_POLICY_SAME_ORIGIN ResourcePolicy = 1
+	// Pages of the same site.
+	ResourcePolicy_RESOURCE_POLICY_SAME_SITE ResourcePolicy = 2
+	// All pages.
+	ResourcePolicy_RESOURCE_POLICY_CROSS_ORIGIN ResourcePolicy = 3
+)
+
+// Enum value maps for ResourcePolicy.
+var (
+	ResourcePolicy_name = map[int32]string{
+		0: "RESOURCE_POLICY_UNSPECIFIED",
+		1: "RESOURCE_POLICY_SAME_ORIGIN",
+		2: "RESOURCE_POLICY_SAME_SITE",
+		3: "RESOURCE_POLICY_CROSS_ORIGIN",
+	}
+	ResourcePolicy_value = map[string]int32{
+		"RESOURCE_POLICY_UNSPECIFIED":  0,
+		"RESOURCE_POLICY_SAME_ORIGIN":  1,
+		"RESOURCE_POLICY_SAME_SITE":    2,
+		"RESOURCE_POLICY_CROSS_ORIGIN": 3,
+	}
+)
+
+func (x ResourcePolicy) Enum() *ResourcePolicy {
+	p := new(ResourcePolicy)
+	*p = x
+	return p
+}
+
+func (x ResourcePolicy) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ResourcePolicy) Descriptor() protoreflect.EnumDescriptor {
+	return file_corsgate_v1_policy_proto_enumTypes[0].Descriptor()
+}
+
+func (ResourcePolicy) Type() protoreflect.EnumType {
+	return &file_corsgate_v1_policy_proto_enumTypes[0]
+}
+
+func (x ResourcePolicy) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ResourcePolicy.Descriptor instead.
+func (ResourcePolicy) EnumDescriptor() ([]byte, []int) {
+	return file_corsgate_v1_policy_proto_rawDescGZIP(), []int{0}
+}
+
+// PreflightLists is what preflight answers name.
+type PreflightLists int32
+
+const (
+	// Not said: `WHOLE`.
+	PreflightLists_PREFLIGHT_LISTS_UNSPECIFIED PreflightLists = 0
+	// All methods and headers that are allowed.
+	PreflightLists_PREFLIGHT_LISTS_WHOLE PreflightLists = 1
+	// Those that were asked for and are allowed.
+	PreflightLists_PREFLIGHT_LISTS_ASKED PreflightLists = 2
+)
+
+// Enum value maps for PreflightLists.
+var (
+	PreflightLists_name = map[int32]string{
+		0: "PREFLIGHT_LISTS_UNSPECIFIED",
+		1: "PREFLIGHT_LISTS_WHOLE",
+		2: "PREFLIGHT_LISTS_ASKED",
+	}
+	PreflightLists_value = map[string]int32{
+		"PREFLIGHT_LISTS_UNSPECIFIED": 0,
+		"PREFLIGHT_LISTS_WHOLE":       1,
+		"PREFLIGHT_LISTS_ASKED":       2,
+	}
+)
+
+func (x PreflightLists) Enum() *PreflightLists {
+	p := new(PreflightLists)
+	*p = x
+	return p
+}
+
+func (x PreflightLists) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (PreflightLists) Descriptor() protoreflect.EnumDescriptor {
+	return file_corsgate_v1_policy_proto_enumTypes[1].Descriptor()
+}
+
+func (PreflightLists) Type() protoreflect.EnumType {
+	return &file_corsgate_v1_policy_proto_enumTypes[1]
+}
+
+func (x PreflightLists) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use PreflightLists.Descriptor instead.
+func (PreflightLists) EnumDescriptor() ([]byte, []int) {
+	return file_corsgate_v1_policy_proto_rawDescGZIP(), []int{1}
+}
+
 // Disposition is what becomes of a request that a policy does not allow.
 type Disposition int32
 
@@ -62,11 +173,11 @@ func (x Disposition) String() string {
 }
 
 func (Disposition) Descriptor() protoreflect.EnumDescriptor {
-	return file_corsgate_v1_policy_proto_enumTypes[0].Descriptor()
+	return file_corsgate_v1_policy_proto_enumTypes[2].Descriptor()
 }
 
 func (Disposition) Type() protoreflect.EnumType {
-	return &file_corsgate_v1_policy_proto_enumTypes[0]
+	return &file_corsgate_v1_policy_proto_enumTypes[2]
 }
 
 func (x Disposition) Number() protoreflect.EnumNumber {
@@ -75,7 +186,7 @@ func (x Disposition) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Disposition.Descriptor instead.
 func (Disposition) EnumDescriptor() ([]byte, []int) {
-	return file_corsgate_v1_policy_proto_rawDescGZIP(), []int{0}
+	return file_corsgate_v1_policy_proto_rawDescGZIP(), []int{2}
 }
 
 // Enforcement is whether a policy is in force.
@@ -119,11 +230,11 @@ func (x Enforcement) String() string {
 }
 
 func (Enforcement) Descriptor() protoreflect.EnumDescriptor {
-	return file_corsgate_v1_policy_proto_enumTypes[1].Descriptor()
+	return file_corsgate_v1_policy_proto_enumTypes[3].Descriptor()
 }
 
 func (Enforcement) Type() protoreflect.EnumType {
-	return &file_corsgate_v1_policy_proto_enumTypes[1]
+	return &file_corsgate_v1_policy_proto_enumTypes[3]
 }
 
 func (x Enforcement) Number() protoreflect.EnumNumber {
@@ -132,7 +243,7 @@ func (x Enforcement) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Enforcement.Descriptor instead.
 func (Enforcement) EnumDescriptor() ([]byte, []int) {
-	return file_corsgate_v1_policy_proto_rawDescGZIP(), []int{1}
+	return file_corsgate_v1_policy_proto_rawDescGZIP(), []int{3}
 }
 
 // CorsPolicy says which origins may call a part of your API from a browser, and
@@ -414,7 +525,31 @@ type CorsPolicySpec struct {
 	// Whether the policy is in force. `ENFORCE` is the default. `REPORT_ONLY`
 	// decides and records, and changes nothing. `DISABLED` decides nothing, but
 	// still governs its targets.
-	Enforcement   Enforcement `protobuf:"varint,15,opt,name=enforcement,proto3,enum=corsgate.v1.Enforcement" json:"enforcement,omitempty"`
+	Enforcement Enforcement `protobuf:"varint,15,opt,name=enforcement,proto3,enum=corsgate.v1.Enforcement" json:"enforcement,omitempty"`
+	// Origins that may call until a day comes: a migration, a preview, a trial.
+	TemporaryOrigins []*TemporaryOrigin `protobuf:"bytes,16,rep,name=temporary_origins,json=temporaryOrigins,proto3" json:"temporary_origins,omitempty"`
+	// Origins that may call, as regular expressions in RE2's syntax. One matches
+	// the whole origin or nothing. Each draws a warning: what the forms of
+	// `origins` can say, they say without a dot that was not escaped. `null` is
+	// never matched.
+	OriginRegexes []string `protobuf:"bytes,17,rep,name=origin_regexes,json=originRegexes,proto3" json:"origin_regexes,omitempty"`
+	// Which pages may load responses without CORS, as an image or a script
+	// (`Cross-Origin-Resource-Policy`). Left out, the header that the service
+	// itself sends stays as it is. Such loads carry no `Origin`, so a route that
+	// does not ask about them must send the header itself.
+	CrossOriginResourcePolicy ResourcePolicy `protobuf:"varint,18,opt,name=cross_origin_resource_policy,json=crossOriginResourcePolicy,proto3,enum=corsgate.v1.ResourcePolicy" json:"cross_origin_resource_policy,omitempty"`
+	// Whether preflights of Chromium 104 to 137 for a private network are
+	// answered (`Access-Control-Allow-Private-Network`). Browsers have given that
+	// protocol up; only old Chromium, Electron and WebViews still speak it.
+	PrivateNetwork bool `protobuf:"varint,19,opt,name=private_network,json=privateNetwork,proto3" json:"private_network,omitempty"`
+	// Whether preflight answers name all methods and headers that are allowed, or
+	// only those that were asked for. `WHOLE`, the default, lets browsers' preflight
+	// caches hit; `ASKED` tells a caller no more than it must know. Lists above
+	// 1 KiB are never sent whole.
+	PreflightLists PreflightLists `protobuf:"varint,20,opt,name=preflight_lists,json=preflightLists,proto3,enum=corsgate.v1.PreflightLists" json:"preflight_lists,omitempty"`
+	// What is refused for its danger, unless it is written here with the reason
+	// why it must be. `validate` lists all of them.
+	Dangerously   *Exceptions `protobuf:"bytes,21,opt,name=dangerously,proto3" json:"dangerously,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -554,6 +689,172 @@ func (x *CorsPolicySpec) GetEnforcement() Enforcement {
 	return Enforcement_ENFORCEMENT_UNSPECIFIED
 }
 
+func (x *CorsPolicySpec) GetTemporaryOrigins() []*TemporaryOrigin {
+	if x != nil {
+		return x.TemporaryOrigins
+	}
+	return nil
+}
+
+func (x *CorsPolicySpec) GetOriginRegexes() []string {
+	if x != nil {
+		return x.OriginRegexes
+	}
+	return nil
+}
+
+func (x *CorsPolicySpec) GetCrossOriginResourcePolicy() ResourcePolicy {
+	if x != nil {
+		return x.CrossOriginResourcePolicy
+	}
+	return ResourcePolicy_RESOURCE_POLICY_UNSPECIFIED
+}
+
+func (x *CorsPolicySpec) GetPrivateNetwork() bool {
+	if x != nil {
+		return x.PrivateNetwork
+	}
+	return false
+}
+
+func (x *CorsPolicySpec) GetPreflightLists() PreflightLists {
+	if x != nil {
+		return x.PreflightLists
+	}
+	return PreflightLists_PREFLIGHT_LISTS_UNSPECIFIED
+}
+
+func (x *CorsPolicySpec) GetDangerously() *Exceptions {
+	if x != nil {
+		return x.Dangerously
+	}
+	return nil
+}
+
+// TemporaryOrigin is an origin that may call until a day comes.
+type TemporaryOrigin struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The origin, in the forms of `origins`, but not `*`.
+	Origin string `protobuf:"bytes,1,opt,name=origin,proto3" json:"origin,omitempty"`
+	// The first moment at which it may no longer call: a day in UTC
+	// (`"2027-01-31"`) or a time (`"2027-01-31T18:00:00+01:00"`), in quotes.
+	Until         string `protobuf:"bytes,2,opt,name=until,proto3" json:"until,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TemporaryOrigin) Reset() {
+	*x = TemporaryOrigin{}
+	mi := &file_corsgate_v1_policy_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TemporaryOrigin) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TemporaryOrigin) ProtoMessage() {}
+
+func (x *TemporaryOrigin) ProtoReflect() protoreflect.Message {
+	mi := &file_corsgate_v1_policy_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TemporaryOrigin.ProtoReflect.Descriptor instead.
+func (*TemporaryOrigin) Descriptor() ([]byte, []int) {
+	return file_corsgate_v1_policy_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *TemporaryOrigin) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
+func (x *TemporaryOrigin) GetUntil() string {
+	if x != nil {
+		return x.Until
+	}
+	return ""
+}
+
+// Exceptions are dangers that somebody has thought about. Each is a text of at
+// least 10 characters that says why, for whoever reads the policy next.
+type Exceptions struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Lets any site act with its visitor's cookies: `origins: ["*"]`, or `null`,
+	// together with `credentials`.
+	AnyOriginWithCredentials string `protobuf:"bytes,1,opt,name=any_origin_with_credentials,json=anyOriginWithCredentials,proto3" json:"any_origin_with_credentials,omitempty"`
+	// Lets pages that anybody on the way can change act with their visitor's
+	// cookies: an `http` origin other than localhost together with `credentials`.
+	PlainHttpWithCredentials string `protobuf:"bytes,2,opt,name=plain_http_with_credentials,json=plainHttpWithCredentials,proto3" json:"plain_http_with_credentials,omitempty"`
+	// Lets in whoever registers a name below a public suffix: a wildcard such as
+	// `https://*.pages.example` where everybody can have a page.
+	PublicSuffix  string `protobuf:"bytes,3,opt,name=public_suffix,json=publicSuffix,proto3" json:"public_suffix,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Exceptions) Reset() {
+	*x = Exceptions{}
+	mi := &file_corsgate_v1_policy_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Exceptions) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Exceptions) ProtoMessage() {}
+
+func (x *Exceptions) ProtoReflect() protoreflect.Message {
+	mi := &file_corsgate_v1_policy_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Exceptions.ProtoReflect.Descriptor instead.
+func (*Exceptions) Descriptor() ([]byte, []int) {
+	return file_corsgate_v1_policy_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Exceptions) GetAnyOriginWithCredentials() string {
+	if x != nil {
+		return x.AnyOriginWithCredentials
+	}
+	return ""
+}
+
+func (x *Exceptions) GetPlainHttpWithCredentials() string {
+	if x != nil {
+		return x.PlainHttpWithCredentials
+	}
+	return ""
+}
+
+func (x *Exceptions) GetPublicSuffix() string {
+	if x != nil {
+		return x.PublicSuffix
+	}
+	return ""
+}
+
 // Target is a set of requests, by host and path.
 type Target struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -572,7 +873,7 @@ type Target struct {
 
 func (x *Target) Reset() {
 	*x = Target{}
-	mi := &file_corsgate_v1_policy_proto_msgTypes[4]
+	mi := &file_corsgate_v1_policy_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -584,7 +885,7 @@ func (x *Target) String() string {
 func (*Target) ProtoMessage() {}
 
 func (x *Target) ProtoReflect() protoreflect.Message {
-	mi := &file_corsgate_v1_policy_proto_msgTypes[4]
+	mi := &file_corsgate_v1_policy_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -597,7 +898,7 @@ func (x *Target) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Target.ProtoReflect.Descriptor instead.
 func (*Target) Descriptor() ([]byte, []int) {
-	return file_corsgate_v1_policy_proto_rawDescGZIP(), []int{4}
+	return file_corsgate_v1_policy_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Target) GetHosts() []string {
@@ -625,7 +926,7 @@ type CorsOriginSetSpec struct {
 
 func (x *CorsOriginSetSpec) Reset() {
 	*x = CorsOriginSetSpec{}
-	mi := &file_corsgate_v1_policy_proto_msgTypes[5]
+	mi := &file_corsgate_v1_policy_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -637,7 +938,7 @@ func (x *CorsOriginSetSpec) String() string {
 func (*CorsOriginSetSpec) ProtoMessage() {}
 
 func (x *CorsOriginSetSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_corsgate_v1_policy_proto_msgTypes[5]
+	mi := &file_corsgate_v1_policy_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -650,7 +951,7 @@ func (x *CorsOriginSetSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CorsOriginSetSpec.ProtoReflect.Descriptor instead.
 func (*CorsOriginSetSpec) Descriptor() ([]byte, []int) {
-	return file_corsgate_v1_policy_proto_rawDescGZIP(), []int{5}
+	return file_corsgate_v1_policy_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *CorsOriginSetSpec) GetOrigins() []string {
@@ -687,7 +988,7 @@ const file_corsgate_v1_policy_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a>\n" +
 	"\x10AnnotationsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb8\x05\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb2\b\n" +
 	"\x0eCorsPolicySpec\x12-\n" +
 	"\atargets\x18\x01 \x03(\v2\x13.corsgate.v1.TargetR\atargets\x12\x18\n" +
 	"\aorigins\x18\x02 \x03(\tR\aorigins\x12\x1f\n" +
@@ -705,14 +1006,37 @@ const file_corsgate_v1_policy_proto_rawDesc = "" +
 	"\x13timing_allow_origin\x18\f \x01(\bH\x01R\x11timingAllowOrigin\x88\x01\x01\x12J\n" +
 	"\x14on_disallowed_origin\x18\r \x01(\x0e2\x18.corsgate.v1.DispositionR\x12onDisallowedOrigin\x12:\n" +
 	"\vnavigations\x18\x0e \x01(\x0e2\x18.corsgate.v1.DispositionR\vnavigations\x12:\n" +
-	"\venforcement\x18\x0f \x01(\x0e2\x18.corsgate.v1.EnforcementR\venforcementB\x13\n" +
+	"\venforcement\x18\x0f \x01(\x0e2\x18.corsgate.v1.EnforcementR\venforcement\x12I\n" +
+	"\x11temporary_origins\x18\x10 \x03(\v2\x1c.corsgate.v1.TemporaryOriginR\x10temporaryOrigins\x12%\n" +
+	"\x0eorigin_regexes\x18\x11 \x03(\tR\roriginRegexes\x12\\\n" +
+	"\x1ccross_origin_resource_policy\x18\x12 \x01(\x0e2\x1b.corsgate.v1.ResourcePolicyR\x19crossOriginResourcePolicy\x12'\n" +
+	"\x0fprivate_network\x18\x13 \x01(\bR\x0eprivateNetwork\x12D\n" +
+	"\x0fpreflight_lists\x18\x14 \x01(\x0e2\x1b.corsgate.v1.PreflightListsR\x0epreflightLists\x129\n" +
+	"\vdangerously\x18\x15 \x01(\v2\x17.corsgate.v1.ExceptionsR\vdangerouslyB\x13\n" +
 	"\x11_preflight_statusB\x16\n" +
-	"\x14_timing_allow_origin\"4\n" +
+	"\x14_timing_allow_origin\"?\n" +
+	"\x0fTemporaryOrigin\x12\x16\n" +
+	"\x06origin\x18\x01 \x01(\tR\x06origin\x12\x14\n" +
+	"\x05until\x18\x02 \x01(\tR\x05until\"\xaf\x01\n" +
+	"\n" +
+	"Exceptions\x12=\n" +
+	"\x1bany_origin_with_credentials\x18\x01 \x01(\tR\x18anyOriginWithCredentials\x12=\n" +
+	"\x1bplain_http_with_credentials\x18\x02 \x01(\tR\x18plainHttpWithCredentials\x12#\n" +
+	"\rpublic_suffix\x18\x03 \x01(\tR\fpublicSuffix\"4\n" +
 	"\x06Target\x12\x14\n" +
 	"\x05hosts\x18\x01 \x03(\tR\x05hosts\x12\x14\n" +
 	"\x05paths\x18\x02 \x03(\tR\x05paths\"-\n" +
 	"\x11CorsOriginSetSpec\x12\x18\n" +
-	"\aorigins\x18\x01 \x03(\tR\aorigins*V\n" +
+	"\aorigins\x18\x01 \x03(\tR\aorigins*\x93\x01\n" +
+	"\x0eResourcePolicy\x12\x1f\n" +
+	"\x1bRESOURCE_POLICY_UNSPECIFIED\x10\x00\x12\x1f\n" +
+	"\x1bRESOURCE_POLICY_SAME_ORIGIN\x10\x01\x12\x1d\n" +
+	"\x19RESOURCE_POLICY_SAME_SITE\x10\x02\x12 \n" +
+	"\x1cRESOURCE_POLICY_CROSS_ORIGIN\x10\x03*g\n" +
+	"\x0ePreflightLists\x12\x1f\n" +
+	"\x1bPREFLIGHT_LISTS_UNSPECIFIED\x10\x00\x12\x19\n" +
+	"\x15PREFLIGHT_LISTS_WHOLE\x10\x01\x12\x19\n" +
+	"\x15PREFLIGHT_LISTS_ASKED\x10\x02*V\n" +
 	"\vDisposition\x12\x1b\n" +
 	"\x17DISPOSITION_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10DISPOSITION_DENY\x10\x01\x12\x14\n" +
@@ -735,36 +1059,44 @@ func file_corsgate_v1_policy_proto_rawDescGZIP() []byte {
 	return file_corsgate_v1_policy_proto_rawDescData
 }
 
-var file_corsgate_v1_policy_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_corsgate_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_corsgate_v1_policy_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_corsgate_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_corsgate_v1_policy_proto_goTypes = []any{
-	(Disposition)(0),          // 0: corsgate.v1.Disposition
-	(Enforcement)(0),          // 1: corsgate.v1.Enforcement
-	(*CorsPolicy)(nil),        // 2: corsgate.v1.CorsPolicy
-	(*CorsOriginSet)(nil),     // 3: corsgate.v1.CorsOriginSet
-	(*Metadata)(nil),          // 4: corsgate.v1.Metadata
-	(*CorsPolicySpec)(nil),    // 5: corsgate.v1.CorsPolicySpec
-	(*Target)(nil),            // 6: corsgate.v1.Target
-	(*CorsOriginSetSpec)(nil), // 7: corsgate.v1.CorsOriginSetSpec
-	nil,                       // 8: corsgate.v1.Metadata.LabelsEntry
-	nil,                       // 9: corsgate.v1.Metadata.AnnotationsEntry
+	(ResourcePolicy)(0),       // 0: corsgate.v1.ResourcePolicy
+	(PreflightLists)(0),       // 1: corsgate.v1.PreflightLists
+	(Disposition)(0),          // 2: corsgate.v1.Disposition
+	(Enforcement)(0),          // 3: corsgate.v1.Enforcement
+	(*CorsPolicy)(nil),        // 4: corsgate.v1.CorsPolicy
+	(*CorsOriginSet)(nil),     // 5: corsgate.v1.CorsOriginSet
+	(*Metadata)(nil),          // 6: corsgate.v1.Metadata
+	(*CorsPolicySpec)(nil),    // 7: corsgate.v1.CorsPolicySpec
+	(*TemporaryOrigin)(nil),   // 8: corsgate.v1.TemporaryOrigin
+	(*Exceptions)(nil),        // 9: corsgate.v1.Exceptions
+	(*Target)(nil),            // 10: corsgate.v1.Target
+	(*CorsOriginSetSpec)(nil), // 11: corsgate.v1.CorsOriginSetSpec
+	nil,                       // 12: corsgate.v1.Metadata.LabelsEntry
+	nil,                       // 13: corsgate.v1.Metadata.AnnotationsEntry
 }
 var file_corsgate_v1_policy_proto_depIdxs = []int32{
-	4,  // 0: corsgate.v1.CorsPolicy.metadata:type_name -> corsgate.v1.Metadata
-	5,  // 1: corsgate.v1.CorsPolicy.spec:type_name -> corsgate.v1.CorsPolicySpec
-	4,  // 2: corsgate.v1.CorsOriginSet.metadata:type_name -> corsgate.v1.Metadata
-	7,  // 3: corsgate.v1.CorsOriginSet.spec:type_name -> corsgate.v1.CorsOriginSetSpec
-	8,  // 4: corsgate.v1.Metadata.labels:type_name -> corsgate.v1.Metadata.LabelsEntry
-	9,  // 5: corsgate.v1.Metadata.annotations:type_name -> corsgate.v1.Metadata.AnnotationsEntry
-	6,  // 6: corsgate.v1.CorsPolicySpec.targets:type_name -> corsgate.v1.Target
-	0,  // 7: corsgate.v1.CorsPolicySpec.on_disallowed_origin:type_name -> corsgate.v1.Disposition
-	0,  // 8: corsgate.v1.CorsPolicySpec.navigations:type_name -> corsgate.v1.Disposition
-	1,  // 9: corsgate.v1.CorsPolicySpec.enforcement:type_name -> corsgate.v1.Enforcement
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	6,  // 0: corsgate.v1.CorsPolicy.metadata:type_name -> corsgate.v1.Metadata
+	7,  // 1: corsgate.v1.CorsPolicy.spec:type_name -> corsgate.v1.CorsPolicySpec
+	6,  // 2: corsgate.v1.CorsOriginSet.metadata:type_name -> corsgate.v1.Metadata
+	11, // 3: corsgate.v1.CorsOriginSet.spec:type_name -> corsgate.v1.CorsOriginSetSpec
+	12, // 4: corsgate.v1.Metadata.labels:type_name -> corsgate.v1.Metadata.LabelsEntry
+	13, // 5: corsgate.v1.Metadata.annotations:type_name -> corsgate.v1.Metadata.AnnotationsEntry
+	10, // 6: corsgate.v1.CorsPolicySpec.targets:type_name -> corsgate.v1.Target
+	2,  // 7: corsgate.v1.CorsPolicySpec.on_disallowed_origin:type_name -> corsgate.v1.Disposition
+	2,  // 8: corsgate.v1.CorsPolicySpec.navigations:type_name -> corsgate.v1.Disposition
+	3,  // 9: corsgate.v1.CorsPolicySpec.enforcement:type_name -> corsgate.v1.Enforcement
+	8,  // 10: corsgate.v1.CorsPolicySpec.temporary_origins:type_name -> corsgate.v1.TemporaryOrigin
+	0,  // 11: corsgate.v1.CorsPolicySpec.cross_origin_resource_policy:type_name -> corsgate.v1.ResourcePolicy
+	1,  // 12: corsgate.v1.CorsPolicySpec.preflight_lists:type_name -> corsgate.v1.PreflightLists
+	9,  // 13: corsgate.v1.CorsPolicySpec.dangerously:type_name -> corsgate.v1.Exceptions
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_corsgate_v1_policy_proto_init() }
@@ -778,8 +1110,8 @@ func file_corsgate_v1_policy_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_corsgate_v1_policy_proto_rawDesc), len(file_corsgate_v1_policy_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   8,
+			NumEnums:      4,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

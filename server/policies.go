@@ -188,20 +188,15 @@ func (p *Policies) reject(ctx context.Context, status *Status, result string) {
 	p.status.Store(status)
 	p.metrics.reloads.WithLabelValues(result).Inc()
 	p.metrics.reloadSuccess.Set(0)
-
-	attrs := []slog.Attr{slog.String("result", result)}
-	if status.Set != nil {
-		attrs = append(attrs, slog.String("revision", status.Set.Revision()))
+	if status.Set == nil {
+		return // nothing was ever in force: Run returns why, and ends
 	}
+	attrs := []slog.Attr{slog.String("result", result), slog.String("revision", status.Set.Revision())}
 	if status.Failure != nil {
 		attrs = append(attrs, slog.String("error", status.Failure.Error()))
 	}
 	attrs = append(attrs, problemAttrs(status.Problems)...)
-	message := "policies could not be loaded"
-	if status.Set != nil {
-		message += "; the last good set stays in force"
-	}
-	p.logger.LogAttrs(ctx, slog.LevelError, message, attrs...)
+	p.logger.LogAttrs(ctx, slog.LevelError, "policies could not be loaded; the last good set stays in force", attrs...)
 }
 
 // report says that a set is in force.

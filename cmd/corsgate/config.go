@@ -5,9 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"maps"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -139,8 +143,8 @@ func readConfig(layers *viper.Viper, path string, names []string) []error {
 		return []error{fmt.Errorf("the configuration file %s has an unknown form; name it *.%s",
 			path, alternatives(configExtensions()))}
 	}
-	layers.SetConfigFile(path)
-	if err := layers.ReadInConfig(); err != nil {
+	content, err := readSettings(path, extension)
+	if err != nil {
 		return []error{fmt.Errorf("the configuration file %s cannot be read: %w", path, innermost(err))}
 	}
 	known := map[string]string{}
@@ -148,22 +152,42 @@ func readConfig(layers *viper.Viper, path string, names []string) []error {
 		known[name] = name
 	}
 	var errs []error
-	for _, key := range slices.Sorted(slices.Values(layers.AllKeys())) {
-		if _, ok := known[key]; !ok {
+	for _, key := range slices.Sorted(maps.Keys(content)) {
+		if _, ok := known[strings.ToLower(key)]; !ok {
 			errs = append(errs, fmt.Errorf("the configuration file %s has an unknown key %q; %s",
 				path, key, suggest(key, known, "serve --help lists the settings")))
+		} else if content[key] == nil {
+			errs = append(errs, fmt.Errorf("the configuration file %s has no value for %q; write one, or leave it out", path, key))
 		}
+	}
+	if err := layers.MergeConfigMap(content); err != nil {
+		errs = append(errs, fmt.Errorf("the configuration file %s cannot be used: %w", path, err))
 	}
 	return errs
 }
 
-// innermost drops what a library says about its own steps.
+// readSettings reads a configuration file as it stands. What viper makes of one
+// hides keys without a value, which may be mistyped like any other.
+func readSettings(path, extension string) (map[string]any, error) {
+	content, err := os.ReadFile(path) //nolint:gosec // naming this file is what the flag is for
+	if err != nil {
+		return nil, fmt.Errorf("reading the file: %w", err)
+	}
+	decoder, err := viper.NewCodecRegistry().Decoder(extension)
+	if err != nil {
+		return nil, fmt.Errorf("finding a reader for %s: %w", extension, err)
+	}
+	settings := map[string]any{}
+	if err := decoder.Decode(content, settings); err != nil {
+		return nil, err
+	}
+	return settings, nil
+}
+
+// innermost drops the path from an error that stands beside it already.
 func innermost(err error) error {
-	var parse viper.ConfigParseError
-	if errors.As(err, &parse) {
-		if inner := parse.Unwrap(); inner != nil {
-			return inner
-		}
+	if access, ok := errors.AsType[*fs.PathError](err); ok {
+		return access.Err
 	}
 	return err
 }
@@ -218,8 +242,10 @@ func scalarText(value any) (string, error) {
 	switch value := value.(type) {
 	case string:
 		return value, nil
-	case int, int64, uint64, float64:
+	case int, int64, uint64:
 		return fmt.Sprint(value), nil
+	case float64: // any number of JSON
+		return strconv.FormatFloat(value, 'f', -1, 64), nil
 	default:
 		return "", fmt.Errorf("it is %s; it must be a single value", describe(value))
 	}

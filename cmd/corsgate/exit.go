@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/corsgate/corsgate/policy"
 )
@@ -45,12 +46,11 @@ func report(to io.Writer, command *cobra.Command, err error) int {
 	case errors.Is(err, errInvalid):
 		return exitInvalid
 	case errors.As(err, &problems):
-		fmt.Fprintln(to, problems.Error())
-		fmt.Fprintf(to, "corsgate: %s; nothing is served\n", countProblems(problems))
+		sayf(to, "%s\ncorsgate: %s; nothing is served\n", problems.Error(), countProblems(problems))
 		return exitInvalid
 	case errors.As(err, &usage), strings.HasPrefix(err.Error(), "unknown command"):
 		writeErrors(to, err)
-		fmt.Fprintf(to, "Run '%s --help' for how it is used.\n", command.CommandPath())
+		sayf(to, "Run '%s --help' for how it is used.\n", command.CommandPath())
 		return exitUsage
 	default:
 		writeErrors(to, err)
@@ -62,10 +62,26 @@ func report(to io.Writer, command *cobra.Command, err error) int {
 func writeErrors(to io.Writer, err error) {
 	for line := range strings.Lines(err.Error()) {
 		if line = strings.TrimSpace(line); line != "" {
-			fmt.Fprintf(to, "corsgate: %s\n", line)
+			sayf(to, "corsgate: %s\n", line)
 		}
 	}
 }
+
+// flagError says what is wrong with a flag, and which was meant if it is unknown.
+func flagError(command *cobra.Command, err error) error {
+	unknown, ok := errors.AsType[*pflag.NotExistError](err)
+	if !ok || len(unknown.GetSpecifiedName()) == 1 {
+		return &usageError{err: err}
+	}
+	known := map[string]string{}
+	command.Flags().VisitAll(func(flag *pflag.Flag) { known["--"+flag.Name] = flag.Name })
+	name := "--" + unknown.GetSpecifiedName()
+	return usagef("there is no flag %s; %s", name, suggest(name, known, command.CommandPath()+" --help lists those that there are"))
+}
+
+// sayf writes for people. If it cannot be written, there is nobody left to tell,
+// and the exit code still says it.
+func sayf(to io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(to, format, args...) }
 
 // noArguments refuses arguments where a command takes none.
 func noArguments(command *cobra.Command, args []string) error {

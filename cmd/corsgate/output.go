@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -31,13 +32,11 @@ func (c *choice) String() string { return c.value }
 
 // Set chooses a word.
 func (c *choice) Set(word string) error {
-	for _, known := range c.words {
-		if word == known {
-			c.value = word
-			return nil
-		}
+	if !slices.Contains(c.words, word) {
+		return fmt.Errorf("it must be %s", alternatives(c.words))
 	}
-	return fmt.Errorf("it must be %s", alternatives(c.words))
+	c.value = word
+	return nil
 }
 
 // Type is what help texts show in place of the value.

@@ -16,7 +16,7 @@ type streams struct {
 
 // execute runs the command that args name and returns its exit code.
 func execute(ctx context.Context, to streams, args []string) int {
-	root := newRoot(to)
+	root := newRoot(to) //nolint:contextcheck // commands take theirs from ExecuteContextC
 	root.SetArgs(args)
 	command, err := root.ExecuteContextC(ctx)
 	return report(to.err, command, err)
@@ -39,7 +39,7 @@ replaced while it runs.`,
 	}
 	root.SetOut(to.out)
 	root.SetErr(to.err)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err: err} })
+	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(newServe(to), newValidate(to), newVersion(to))
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -85,16 +86,16 @@ func newServeSettings() *serveSettings {
 func (s *serveSettings) addFlags(command *cobra.Command) {
 	flags := command.Flags()
 	flags.SortFlags = false
-	flags.Var(&s.policies, "policy", "file or folder that holds policies; may be given more than once")
-	flags.Var(&s.listen, "listen", "address for Envoy, host:port or unix:///path; may be given more than once")
-	flags.Var(&s.admin, "admin", "address of /policies, /metrics, /livez and /readyz; empty for none")
-	flags.Var(&s.adminHosts, "admin-host", "name by which browsers reach --admin, beside IP addresses and localhost; may be given more than once")
-	flags.Var(&s.socketMode, "socket-mode", "mode of the files of Unix sockets")
+	flags.Var(&s.policies, "policy", "`path` of a file or folder that holds policies; may be given more than once")
+	flags.Var(&s.listen, "listen", "`address` for Envoy, host:port or unix:///path; may be given more than once")
+	flags.Var(&s.admin, "admin", "`address` of /policies, /metrics, /livez and /readyz; empty for none")
+	flags.Var(&s.adminHosts, "admin-host", "`name` by which browsers reach --admin, beside IP addresses and localhost; may be given more than once")
+	flags.Var(&s.socketMode, "socket-mode", "`mode` of the files of Unix sockets")
 	s.noPolicy.flag(command, "no-policy", "", "what becomes of cross-origin requests that no policy governs")
 	flags.Var(&s.resync, "resync", "how often to read the policies without a sign of a change")
-	flags.Var(&s.tlsCert, "tls-cert", "certificate chain for --listen, PEM; read anew when it changes")
-	flags.Var(&s.tlsKey, "tls-key", "key of --tls-cert, PEM")
-	flags.Var(&s.tlsClientCA, "tls-client-ca", "authorities, PEM, by one of which clients' certificates must be signed")
+	flags.Var(&s.tlsCert, "tls-cert", "`file` with the certificate chain for --listen, PEM; read anew when it changes")
+	flags.Var(&s.tlsKey, "tls-key", "`file` with the key of --tls-cert, PEM")
+	flags.Var(&s.tlsClientCA, "tls-client-ca", "`file` with the authorities, PEM, by one of which clients' certificates must be signed")
 	s.tlsMinVersion.flag(command, "tls-min-version", "", "oldest TLS version accepted; Envoy offers 1.2 unless it is told to offer more")
 	flags.Var(&s.drainDelay, "drain-delay", "how long to go on after a signal to stop, not ready, so that Envoy looks elsewhere")
 	flags.Var(&s.drainTimeout, "drain-timeout", "how long calls in flight may take after that")
@@ -102,7 +103,7 @@ func (s *serveSettings) addFlags(command *cobra.Command) {
 	flags.Var(&s.maxMessageBytes, "max-message-bytes", "how large a check request may be")
 	s.logLevel.flag(command, "log-level", "", "least severe level that is logged; debug has a line for each decision")
 	s.logFormat.flag(command, "log-format", "", "form of the log")
-	flags.String(configFlag, "", "file with settings, YAML, TOML or JSON ($"+configVariable+")")
+	flags.String(configFlag, "", "`file` with settings, YAML, TOML or JSON ($"+configVariable+")")
 	for _, name := range []string{"tls-cert", "tls-key", "tls-client-ca"} {
 		_ = command.MarkFlagFilename(name, "pem", "crt", "key") // it fails only for a flag that is not there
 	}
@@ -121,7 +122,7 @@ func (s *serveSettings) check() error {
 	}
 	addresses := s.listen.values
 	if s.admin.value != "" {
-		addresses = append(addresses[:len(addresses):len(addresses)], s.admin.value)
+		addresses = append(slices.Clip(addresses), s.admin.value)
 	}
 	for _, address := range addresses {
 		if err := server.CheckAddress(address); err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // maxDistance is how many letters may differ for a name to be meant.
@@ -14,7 +15,11 @@ const maxDistance = 3
 func suggest(name string, known map[string]string, otherwise string) string {
 	best, bestDistance := "", maxDistance+1
 	for _, candidate := range slices.Sorted(maps.Keys(known)) {
-		if d := distance(name, candidate); d < bestDistance {
+		d := distance(name, candidate)
+		if strings.HasPrefix(candidate, name+"-") {
+			d = maxDistance // it is nested where it should be one word
+		}
+		if d < bestDistance {
 			best, bestDistance = candidate, d
 		}
 	}

@@ -111,7 +111,8 @@ func writeValidation(to streams, found *validation) error {
 	}
 	files := count(found.Files, "file", "files")
 	summary := countProblems(found.Problems) + " in " + files
-	if found.Valid {
+	switch {
+	case found.Valid:
 		summary = "ok: " + count(found.Policies, "policy", "policies")
 		if found.OriginSets > 0 {
 			summary += ", " + count(found.OriginSets, "origin set", "origin sets")
@@ -120,6 +121,8 @@ func writeValidation(to streams, found *validation) error {
 		if found.Warnings > 0 {
 			summary += ", " + count(found.Warnings, "warning", "warnings")
 		}
+	case found.Errors == 0:
+		summary += "; --strict takes warnings for errors"
 	}
 	if _, err := fmt.Fprintln(to.out, summary); err != nil {
 		return fmt.Errorf("writing the summary: %w", err)

@@ -87,7 +87,7 @@ func (r *reader) kind(root *yaml.Node) proto.Message {
 		r.add(markOf(value), r.family.foreign(name))
 		return nil
 	}
-	guess := closest(name, r.family.names())
+	guess := Closest(name, r.family.names())
 	for _, m := range r.family.kinds() {
 		if name == kindOf(m) {
 			return m

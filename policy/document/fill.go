@@ -188,7 +188,7 @@ func (r *reader) unknownField(key *yaml.Node, in protoreflect.MessageDescriptor,
 		Reason: fmt.Sprintf("%s is not a field of %s", quoted(key.Value), holder(at)),
 	}
 	home := r.family.homeOf(key.Value)
-	switch guess := closest(key.Value, names); {
+	switch guess := Closest(key.Value, names); {
 	case guess != "" && sameLetters(guess, key.Value):
 		p.Mend = "it is spelt " + guess
 	case home != "":

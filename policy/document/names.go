@@ -84,9 +84,9 @@ func letters(s string) string {
 	return strings.ToLower(strings.NewReplacer("_", "", "-", "", " ", "").Replace(s))
 }
 
-// closest returns the known name that a word must have been meant to be, or
+// Closest returns the known name that a word must have been meant to be, or
 // nothing where none is close.
-func closest(word string, known []string) string {
+func Closest(word string, known []string) string {
 	const longest = 64 // No name is longer, and distance is quadratic.
 	word = letters(word)
 	if len(word) > longest {

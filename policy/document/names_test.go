@@ -52,8 +52,8 @@ func TestClosest(t *testing.T) {
 		"":                       "",
 		strings.Repeat("a", 999): "",
 	} {
-		if got := closest(word, names); got != want {
-			t.Errorf("closest(%q) = %q, want %q", word, got, want)
+		if got := Closest(word, names); got != want {
+			t.Errorf("Closest(%q) = %q, want %q", word, got, want)
 		}
 	}
 }

@@ -87,7 +87,7 @@ func (r *reader) word(n *yaml.Node, fd protoreflect.FieldDescriptor, at *path) (
 		Reason: fmt.Sprintf("%s is none of the words %s", quoted(n.Value), strings.Join(words, ", ")),
 		Mend:   "write one of " + strings.Join(words, ", "),
 	}
-	if guess := closest(strings.TrimPrefix(n.Value, enumPrefix(fd.Enum())), words); guess != "" {
+	if guess := Closest(strings.TrimPrefix(n.Value, enumPrefix(fd.Enum())), words); guess != "" {
 		p.Mend = "write " + guess
 	}
 	if doc := fieldDoc(fd.FullName()); doc != "" {

@@ -106,25 +106,28 @@ func reference(pattern string) *regexp.Regexp {
 	return regexp.MustCompile(`\A` + regexp.QuoteMeta(scheme+"://") + expr + `\z`)
 }
 
-func TestPatternsAgainstReference(t *testing.T) {
-	t.Parallel()
-	label := rapid.StringMatching(`[ab]([ab-]{0,2}[ab])?`)
-	pattern := rapid.Custom(func(t *rapid.T) string {
-		labels := rapid.SliceOfN(rapid.OneOf(label, rapid.SampledFrom([]string{"*", "a*", "*b", "a*b", "*-a"})), 0, 2).Draw(t, "labels")
+var (
+	drawLabel   = rapid.StringMatching(`[ab]([ab-]{0,2}[ab])?`)
+	drawPattern = rapid.Custom(func(t *rapid.T) string {
+		labels := rapid.SliceOfN(rapid.OneOf(drawLabel, rapid.SampledFrom([]string{"*", "a*", "*b", "a*b", "*-a"})), 0, 2).Draw(t, "labels")
 		if rapid.Bool().Draw(t, "deep") {
 			labels = append([]string{"*"}, labels...)
 		}
 		labels = append(labels, rapid.SampledFrom([]string{"a.example", "b.example", "a.a.example"}).Draw(t, "tail"))
 		return rapid.SampledFrom([]string{"https", "http"}).Draw(t, "scheme") + "://" + strings.Join(labels, ".") + rapid.SampledFrom([]string{"", ":81", ":*"}).Draw(t, "port")
 	})
-	origin := rapid.Custom(func(t *rapid.T) string {
-		labels := rapid.SliceOfN(label, 0, 4).Draw(t, "labels")
+	drawOrigin = rapid.Custom(func(t *rapid.T) string {
+		labels := rapid.SliceOfN(drawLabel, 0, 4).Draw(t, "labels")
 		labels = append(labels, rapid.SampledFrom([]string{"a.example", "b.example"}).Draw(t, "tail"))
 		return rapid.SampledFrom([]string{"https", "http"}).Draw(t, "scheme") + "://" + strings.Join(labels, ".") + rapid.SampledFrom([]string{"", ":81", ":82"}).Draw(t, "port")
 	})
+)
+
+func TestPatternsAgainstReference(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		index := newOriginIndex(&Document{}, partOrigins, 0)
-		texts := rapid.SliceOfN(pattern, 1, 6).Draw(t, "patterns")
+		texts := rapid.SliceOfN(drawPattern, 1, 6).Draw(t, "patterns")
 		for i, text := range texts {
 			p, f := parsePattern(text)
 			if f != nil {
@@ -132,7 +135,7 @@ func TestPatternsAgainstReference(t *testing.T) {
 			}
 			index.add(p, int32(i))
 		}
-		s := origin.Draw(t, "origin")
+		s := drawOrigin.Draw(t, "origin")
 		o, form := parseOrigin(s)
 		_, got := index.find(&o, form)
 		want := false

@@ -5,8 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,8 +22,8 @@ type project struct {
 
 // runCompose starts docker-compose.yml, prints the table against it, and takes it
 // down again, whatever happened.
-func runCompose(ctx context.Context, opts options) (err error) {
-	chromium, err := getChromium(ctx)
+func runCompose(ctx context.Context, to screen, opts options) (err error) {
+	chromium, err := getChromium(ctx, to)
 	if err != nil {
 		return err
 	}
@@ -31,22 +31,22 @@ func runCompose(ctx context.Context, opts options) (err error) {
 	if err != nil {
 		return err
 	}
-	say("%s up -d --build", strings.Join(p.command, " "))
+	to.sayf("%s up -d --build", strings.Join(p.command, " "))
 	defer func() {
 		// Ctrl-C has ended ctx; what is up must come down all the same.
 		const downLimit = time.Minute
 		down, cancel := context.WithTimeout(context.WithoutCancel(ctx), downLimit)
 		defer cancel()
-		say("%s down", strings.Join(p.command, " "))
-		err = errors.Join(err, p.run(down, "down", "--remove-orphans"))
+		to.sayf("%s down", strings.Join(p.command, " "))
+		err = errors.Join(err, p.run(down, to, "down", "--remove-orphans"))
 	}()
-	if err := p.run(ctx, "up", "-d", "--build"); err != nil {
+	if err := p.run(ctx, to, "up", "-d", "--build"); err != nil {
 		return interrupted(ctx, err)
 	}
 	if err := awaitStack(ctx, opts.at); err != nil {
 		return interrupted(ctx, err)
 	}
-	return interrupted(ctx, showTable(ctx, chromium, opts.at, p.envoyLog))
+	return interrupted(ctx, showTable(ctx, to, chromium, opts.at, p.envoyLog))
 }
 
 // findProject finds compose and an engine.
@@ -71,9 +71,9 @@ func findProject(ctx context.Context) (project, error) {
 }
 
 // run runs a compose command whose output people see.
-func (p project) run(ctx context.Context, args ...string) error {
+func (p project) run(ctx context.Context, to screen, args ...string) error {
 	cmd := p.make(ctx, args...)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.Stdout, cmd.Stderr = to.file, to.file
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("%s %s: %w", strings.Join(p.command, " "), args[0], err)
 	}
@@ -81,7 +81,7 @@ func (p project) run(ctx context.Context, args ...string) error {
 }
 
 func (p project) make(ctx context.Context, args ...string) *exec.Cmd {
-	all := append(p.command[1:len(p.command):len(p.command)], args...)
+	all := slices.Concat(p.command[1:], args)
 	cmd := exec.CommandContext(ctx, p.command[0], all...) //nolint:gosec // One of two names, above.
 	cmd.Dir = p.dir
 	return cmd

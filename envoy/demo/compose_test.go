@@ -176,7 +176,7 @@ func onHost(service types.ServiceConfig) []string {
 	return command
 }
 
-// runs runs a program, which must end well.
+// runs starts a program, which must end well, and returns what it wrote.
 func runs(t *testing.T, dir, program string, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), program, args...)

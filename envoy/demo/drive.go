@@ -71,7 +71,7 @@ func drive(browser context.Context, at addresses, log accessLog) ([]Result, erro
 	}
 	var results []Result
 	for _, row := range rows() {
-		got, err := tabs[row.Page].run(row.Call.ID)
+		got, err := tabs[row.Page].run(row.Call.ID) //nolint:contextcheck // The tab has a context of its own.
 		if err != nil {
 			return nil, fmt.Errorf("run %q on %s: %w", row.Call.Title, row.Page, err)
 		}

@@ -21,7 +21,7 @@ func TestTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer stop()
+	t.Cleanup(stop)
 	results, err := drive(tab, s.at, s.accessLog)
 	if err != nil {
 		t.Fatal(err)

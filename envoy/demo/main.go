@@ -23,7 +23,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:])
+	err := run(ctx, screen{file: os.Stdout}, os.Args[1:])
 	stop()
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "demo:", err)
@@ -41,7 +41,7 @@ type options struct {
 	at        addresses
 }
 
-func run(ctx context.Context, args []string) error {
+func run(ctx context.Context, to screen, args []string) error {
 	mode := ""
 	if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
 		mode, args = args[0], args[1:]
@@ -53,17 +53,17 @@ func run(ctx context.Context, args []string) error {
 	switch mode {
 	case "":
 	case "api", "web":
-		return runPart(ctx, mode, opts)
+		return runPart(ctx, to, mode, opts)
 	default:
 		return fmt.Errorf("unknown part %q: it is api or web", mode)
 	}
 	switch {
 	case opts.compose:
-		return runCompose(ctx, opts)
+		return runCompose(ctx, to, opts)
 	case opts.against != "":
-		return runAgainst(ctx, opts)
+		return runAgainst(ctx, to, opts)
 	default:
-		return runDemo(ctx, opts)
+		return runDemo(ctx, to, opts)
 	}
 }
 

@@ -19,45 +19,45 @@ import (
 
 // runDemo starts everything, prints the table and, unless told otherwise, leaves
 // everything up for a person to look at.
-func runDemo(ctx context.Context, opts options) (err error) {
-	chromium, err := getChromium(ctx)
+func runDemo(ctx context.Context, to screen, opts options) (err error) {
+	chromium, err := getChromium(ctx, to)
 	if err != nil {
 		return err
 	}
-	ports, err := choosePorts(ctx, true, say)
+	ports, err := choosePorts(ctx, true, to.sayf)
 	if err != nil {
 		return err
 	}
-	s, err := up(ctx, ports, say)
+	s, err := up(ctx, ports, to.sayf)
 	if err != nil {
 		return interrupted(ctx, err)
 	}
 	defer func() { err = errors.Join(err, s.down()) }()
-	err = showTable(ctx, chromium, s.at, s.accessLog)
+	err = showTable(ctx, to, chromium, s.at, s.accessLog)
 	if opts.once || ctx.Err() != nil {
 		return interrupted(ctx, err)
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "demo:", err) // Stay up all the same, so that it can be looked into.
+		to.sayf("%v", err) // Stay up all the same, so that it can be looked into.
 	}
-	printAddresses(s.at)
+	to.write(addressList(s.at))
 	if ended := s.ended(ctx); ended != nil {
 		return errors.Join(err, ended)
 	}
-	fmt.Println("\nstopping")
+	to.write("\nstopping\n")
 	return err
 }
 
 // runAgainst prints the table for a stack that somebody else has started.
-func runAgainst(ctx context.Context, opts options) error {
-	chromium, err := getChromium(ctx)
+func runAgainst(ctx context.Context, to screen, opts options) error {
+	chromium, err := getChromium(ctx, to)
 	if err != nil {
 		return err
 	}
 	var log accessLog
 	if opts.accessLog != "" {
 		log = func(context.Context) ([]string, error) {
-			text, err := os.ReadFile(opts.accessLog)
+			text, err := os.ReadFile(opts.accessLog) //nolint:gosec // The file that the person at the keyboard names.
 			if err != nil {
 				return nil, fmt.Errorf("read the file that --access-log names: %w", err)
 			}
@@ -67,11 +67,11 @@ func runAgainst(ctx context.Context, opts options) error {
 	if err := awaitStack(ctx, opts.at); err != nil {
 		return err
 	}
-	return showTable(ctx, chromium, opts.at, log)
+	return showTable(ctx, to, chromium, opts.at, log)
 }
 
 // runPart serves the API or the pages, until ctx ends.
-func runPart(ctx context.Context, part string, opts options) error {
+func runPart(ctx context.Context, to screen, part string, opts options) error {
 	files, err := loadAssets()
 	if err != nil {
 		return err
@@ -89,7 +89,7 @@ func runPart(ctx context.Context, part string, opts options) error {
 	}
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: headerLimit}
 	context.AfterFunc(ctx, func() { _ = server.Close() })
-	fmt.Printf("demo %s: serving at %s\n", part, address)
+	to.sayf("demo %s: serving at %s", part, address)
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve: %w", err)
 	}
@@ -97,20 +97,20 @@ func runPart(ctx context.Context, part string, opts options) error {
 }
 
 // getChromium returns the path of a Chromium, and says so where that takes long.
-func getChromium(ctx context.Context) (string, error) {
+func getChromium(ctx context.Context, to screen) (string, error) {
 	if _, err := parts.FindChromium(); err != nil {
-		say("Chromium: none at hand, trying apt-get (this takes a minute or two)")
+		to.sayf("Chromium: none at hand, trying apt-get (this takes a minute or two)")
 	}
 	path, err := parts.Chromium(ctx)
 	if err != nil {
 		return "", fmt.Errorf("get Chromium: %w", err)
 	}
-	say("Chromium: %s", path)
+	to.sayf("Chromium: %s", path)
 	return path, nil
 }
 
 // showTable drives a Chromium through the table and prints it.
-func showTable(ctx context.Context, chromium string, at addresses, log accessLog) error {
+func showTable(ctx context.Context, to screen, chromium string, at addresses, log accessLog) error {
 	tab, stop, err := parts.StartChromium(ctx, chromium)
 	if err != nil {
 		return fmt.Errorf("drive a browser: %w", err)
@@ -120,17 +120,16 @@ func showTable(ctx context.Context, chromium string, at addresses, log accessLog
 	if err != nil {
 		return fmt.Errorf("ask the browser for its version: %w", err)
 	}
-	say("%s: making %d calls, each from %s and from %s\n", version.Product, len(calls()), at.Shop, at.Evil)
+	to.sayf("%s: making %d calls, each from %s and from %s\n", version.Product, len(calls()), at.Shop, at.Evil)
 	results, err := drive(tab, at, log)
 	if err != nil {
 		return err
 	}
-	t := newTable(os.Stdout, at)
-	wrong := t.print(results)
+	wrong := newTable(to, at).render(results)
 	if wrong > 0 {
 		return fmt.Errorf("%d of %d rows are not as expected", wrong, len(results))
 	}
-	fmt.Printf("\nAll %d rows are as expected.\n", len(results))
+	to.write(fmt.Sprintf("\nAll %d rows are as expected.\n", len(results)))
 	return nil
 }
 
@@ -170,15 +169,16 @@ func probe(ctx context.Context, address, origin string) error {
 	if err != nil {
 		return fmt.Errorf("ask: %w", err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("ask %s: status %s", address, resp.Status)
 	}
 	return nil
 }
 
-func printAddresses(at addresses) {
-	fmt.Printf(`
+// addressList is what a person may open.
+func addressList(at addresses) string {
+	return fmt.Sprintf(`
 Everything stays up. Open in a browser:
 
   %-32s an allowed page, with a button for each call
@@ -190,9 +190,6 @@ Everything stays up. Open in a browser:
 Ctrl-C ends it.
 `, at.Shop, at.Evil, at.Policies, at.EnvoyAdmin, at.API)
 }
-
-// say prints a line of progress.
-func say(format string, args ...any) { fmt.Printf("· "+format+"\n", args...) }
 
 // interrupted hides what fails only because somebody pressed Ctrl-C.
 func interrupted(ctx context.Context, err error) error {

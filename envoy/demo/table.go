@@ -17,8 +17,8 @@ const (
 	gap = 2
 )
 
-// A table prints results, each as soon as it is known to be right or wrong: one
-// aligned line, and under it, in full, what script saw and what the console said.
+// A table prints results: for each an aligned line, and under it, in full, what
+// script saw and what the console said.
 type table struct {
 	out    io.Writer
 	width  int
@@ -36,13 +36,13 @@ func (t table) columns() [5]int {
 	return [5]int{1, len("evil"), call, len("let through"), len("let through")}
 }
 
-// print writes the whole table and returns how many rows are not as expected.
-func (t table) print(results []Result) (wrong int) {
+// render writes the whole table and returns how many rows are not as expected.
+func (t table) render(results []Result) (wrong int) {
 	t.line(style{bold: true}, "", "FROM", "CALL", "EXPECTED", "BROWSER", t.wide("CORSGATE"))
 	last := ""
 	for _, r := range results {
 		if last != "" && last != r.Call.ID {
-			fmt.Fprintln(t.out)
+			t.put("")
 		}
 		last = r.Call.ID
 		if differences := r.Wrong(t.at); len(differences) > 0 {
@@ -102,7 +102,7 @@ func (t table) line(s style, mark string, cells ...string) {
 		}
 		b.WriteString(text)
 	}
-	fmt.Fprintln(t.out, strings.TrimRight(b.String(), " "))
+	t.put(strings.TrimRight(b.String(), " "))
 }
 
 // detail writes a named text under a row, wrapped to the terminal's width.
@@ -112,10 +112,13 @@ func (t table) detail(name, text string, s style) {
 	room := t.width - indent - nameWidth - gap
 	for _, line := range wrap(text, room) {
 		label := fmt.Sprintf("%*s%-*s%*s", indent, "", nameWidth, name, gap, "")
-		fmt.Fprintln(t.out, t.paint(style{code: dim}, label)+t.paint(s, line))
+		t.put(t.paint(style{code: dim}, label) + t.paint(s, line))
 		name = ""
 	}
 }
+
+// put writes a line. Nobody is left to tell if that fails.
+func (t table) put(line string) { _, _ = io.WriteString(t.out, line+"\n") }
 
 // wrap breaks text into lines of at most width characters, between words where
 // it can. Nothing is cut off.

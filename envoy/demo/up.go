@@ -125,7 +125,7 @@ func (s *stack) startEnvoy(ctx context.Context, repository string, ports map[int
 	if err != nil {
 		return fmt.Errorf("get Envoy: %w", err)
 	}
-	text, err := os.ReadFile(filepath.Join(repository, "envoy", "envoy.yaml"))
+	text, err := os.ReadFile(filepath.Join(repository, "envoy", "envoy.yaml")) //nolint:gosec // In this checkout.
 	if err != nil {
 		return fmt.Errorf("read Envoy's bootstrap: %w", err)
 	}
@@ -213,7 +213,7 @@ func choosePorts(ctx context.Context, prefer bool, say func(string, ...any)) (ma
 		if err != nil {
 			return nil, err
 		}
-		defer listener.Close()
+		defer func() { _ = listener.Close() }()
 		tcp, ok := listener.Addr().(*net.TCPAddr)
 		if !ok {
 			return nil, fmt.Errorf("find a free port: listening at %s", listener.Addr())

@@ -57,13 +57,13 @@ func TestListenNearATakenPort(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer first.Close()
-	taken := first.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // It listens on TCP.
+	t.Cleanup(func() { _ = first.Close() })
+	taken := first.Addr().(*net.TCPAddr).Port
 	second, err := listenNear(t.Context(), taken)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer second.Close()
+	t.Cleanup(func() { _ = second.Close() })
 	if first.Addr().String() == second.Addr().String() {
 		t.Errorf("both listen at %s", first.Addr())
 	}

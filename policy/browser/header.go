@@ -1,0 +1,135 @@
+package browser
+
+import (
+	"slices"
+	"strings"
+)
+
+// Bounds of safelisted values (Fetch standard, "CORS-safelisted request-header"
+// and "CORS-unsafe request-header names").
+const (
+	maxSafeValue  = 128
+	maxSafeValues = 1024
+)
+
+// nonWildcardName is the one header that `*` does not stand for (Fetch standard,
+// "CORS non-wildcard request-header name").
+const nonWildcardName = "authorization"
+
+// IsForbiddenHeader reports whether a browser keeps a script from setting a
+// header, named in any case (Fetch standard, "forbidden request-header").
+func IsForbiddenHeader(name, value string) bool {
+	name = lowerASCII(name)
+	switch name {
+	case "accept-charset", "accept-encoding", "access-control-request-headers", "access-control-request-method",
+		"connection", "content-length", "cookie", "cookie2", "date", "dnt", "expect", "host", "keep-alive", "origin",
+		"referer", "set-cookie", "te", "trailer", "transfer-encoding", "upgrade", "via":
+		return true
+	case "x-http-method", "x-http-method-override", "x-method-override":
+		for method := range strings.SplitSeq(value, ",") {
+			if IsForbiddenMethod(strings.Trim(method, httpSpace)) {
+				return true
+			}
+		}
+		return false
+	}
+	return strings.HasPrefix(name, "proxy-") || strings.HasPrefix(name, "sec-")
+}
+
+// IsSafelistedRequestHeader reports whether a header needs no permission (Fetch
+// standard, "CORS-safelisted request-header").
+func IsSafelistedRequestHeader(name, value string) bool {
+	if len(value) > maxSafeValue {
+		return false
+	}
+	switch lowerASCII(name) {
+	case "accept":
+		return !hasUnsafeByte(value)
+	case "accept-language", "content-language":
+		return isLanguageValue(value)
+	case "content-type":
+		return !hasUnsafeByte(value) && isFormType(essence(value))
+	case "range":
+		return isSimpleRange(value)
+	}
+	return false
+}
+
+// hasUnsafeByte reports whether a value holds a CORS-unsafe request-header byte.
+func hasUnsafeByte(value string) bool {
+	for i := range len(value) {
+		c := value[i]
+		if c < 0x20 && c != '\t' || c == 0x7f || strings.IndexByte(`"():<>?@[\]{}`, c) >= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func isLanguageValue(value string) bool {
+	for i := range len(value) {
+		c := value[i]
+		switch {
+		case '0' <= c && c <= '9', 'A' <= c && c <= 'Z', 'a' <= c && c <= 'z':
+		case strings.IndexByte(" *,-.;=", c) >= 0:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// isFormType reports whether a media type is one that an HTML form can send.
+func isFormType(essence string) bool {
+	switch essence {
+	case "application/x-www-form-urlencoded", "multipart/form-data", "text/plain":
+		return true
+	}
+	return false
+}
+
+// isSimpleRange reports whether a Range asks for one range with a beginning
+// (Fetch standard, "parse a single range header value", without white space).
+func isSimpleRange(value string) bool {
+	rest, ok := strings.CutPrefix(value, "bytes=")
+	if !ok {
+		return false
+	}
+	first, last, ok := strings.Cut(rest, "-")
+	if !ok || !isDigits(first) || (last != "" && !isDigits(last)) {
+		return false
+	}
+	return last == "" || !lessDigits(last, first)
+}
+
+func isDigits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
+
+// lessDigits compares numbers of any size.
+func lessDigits(a, b string) bool {
+	a, b = strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
+	if len(a) != len(b) {
+		return len(a) < len(b)
+	}
+	return a < b
+}
+
+// UnsafeHeaderNames returns the names of the headers that need permission, in
+// lower case, sorted, each once (Fetch standard, "CORS-unsafe request-header
+// names"). Safelisted ones need it too where their values come to more than
+// 1,024 bytes.
+func UnsafeHeaderNames(headers []Header) []string {
+	var unsafe, safe []string
+	size := 0
+	for _, h := range headers {
+		if name := lowerASCII(h.Name); IsSafelistedRequestHeader(name, h.Value) {
+			safe, size = append(safe, name), size+len(h.Value)
+		} else {
+			unsafe = append(unsafe, name)
+		}
+	}
+	if size > maxSafeValues {
+		unsafe = append(unsafe, safe...)
+	}
+	slices.Sort(unsafe)
+	return slices.Compact(unsafe)
+}

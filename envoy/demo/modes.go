@@ -98,7 +98,7 @@ func runPart(ctx context.Context, to screen, part string, opts options) error {
 
 // getChromium returns the path of a Chromium, and says so where that takes long.
 func getChromium(ctx context.Context, to screen) (string, error) {
-	if _, err := parts.FindChromium(); err != nil {
+	if _, err := parts.FindChromium(); errors.Is(err, parts.ErrNoChromium) {
 		to.sayf("Chromium: none at hand, trying apt-get (this takes a minute or two)")
 	}
 	path, err := parts.Chromium(ctx)

@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// errNoChromium is returned where neither $CHROME nor the PATH has a browser.
-var errNoChromium = errors.New("no Chromium: $CHROME is not set, and none of chromium, chromium-browser and google-chrome is on the PATH")
+// ErrNoChromium is returned where neither $CHROME nor the PATH has a browser.
+var ErrNoChromium = errors.New("no Chromium: $CHROME is not set, and none of chromium, chromium-browser and google-chrome is on the PATH")
 
 // chromiumMend is what to do about it.
 const chromiumMend = "set CHROME to the path of a Chromium or Chrome, or install one (Debian: apt-get install chromium)"
@@ -31,14 +31,14 @@ func FindChromium() (string, error) {
 			return absolute(found)
 		}
 	}
-	return "", errNoChromium
+	return "", ErrNoChromium
 }
 
 // Chromium returns the path of the Chromium to use: what [FindChromium] finds,
 // else Debian's, which it installs where apt-get can be used.
 func Chromium(ctx context.Context) (string, error) {
 	path, err := FindChromium()
-	if !errors.Is(err, errNoChromium) {
+	if !errors.Is(err, ErrNoChromium) {
 		return path, err
 	}
 	if why := aptUnusable(); why != nil {

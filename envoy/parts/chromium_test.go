@@ -37,8 +37,8 @@ func TestFindChromiumOnThePath(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("CHROME", "")
 	t.Setenv("PATH", dir)
-	if got, err := FindChromium(); !errors.Is(err, errNoChromium) {
-		t.Errorf("an empty PATH: got %q, %v; want %v", got, err, errNoChromium)
+	if got, err := FindChromium(); !errors.Is(err, ErrNoChromium) {
+		t.Errorf("an empty PATH: got %q, %v; want %v", got, err, ErrNoChromium)
 	}
 	for _, name := range []string{"google-chrome", "chromium-browser", "chromium"} { // The last wins.
 		path := filepath.Join(dir, name)

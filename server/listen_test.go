@@ -43,10 +43,18 @@ func TestListenErrors(t *testing.T) {
 	if err := os.WriteFile(file, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	// It refuses streams, but somebody has it open.
+	datagrams := filepath.Join(folder, "datagrams.sock")
+	other, err := new(net.ListenConfig).ListenPacket(ctx, "unixgram", datagrams)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = other.Close() })
 
 	for name, test := range map[string]struct{ address, want string }{
 		"busy port":      {busy.Addr().String(), "another program is listening there; stop it, or choose another address"},
 		"live socket":    {live, "another program is listening there; stop it, or choose another path"},
+		"another socket": {"unix://" + datagrams, "protocol wrong type for socket; choose another address"},
 		"not a socket":   {"unix://" + file, "there is a file of that name which is not a socket; choose another path, or remove the file"},
 		"no folder":      {"unix://" + filepath.Join(folder, "none", "x.sock"), "there is no such folder; create the folder, or choose another path"},
 		"not an address": {"9191", "it is not an address; write host:port, as in 127.0.0.1:9191 or [::1]:9191, or unix:///path"},
@@ -70,6 +78,9 @@ func TestListenErrors(t *testing.T) {
 		})
 	}
 	t.Cleanup(func() {
+		if _, err := os.Stat(datagrams); err != nil {
+			t.Errorf("the socket of another program was removed: %v", err)
+		}
 		if content, err := os.ReadFile(file); err != nil || string(content) != "precious" {
 			t.Errorf("the file was touched: %q, %v", content, err)
 		}

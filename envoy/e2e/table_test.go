@@ -309,7 +309,7 @@ func governance() []row {
 		{"no policy for the path", ask("GET", "http://api.shop.example/v10/orders", "Origin", shop), answered(403, refused), "no_policy", ""},
 		{"the target's own path", ask("GET", "http://api.shop.example/v1", "Origin", shop), forwarded(storefront), "origin_allowed", "storefront"},
 		{"the host in upper case and with a port", ask("GET", "http://API.shop.example:8080/v1/orders", "Origin", shop), forwarded(storefront), "origin_allowed", "storefront"},
-		{"the path is normalised first", ask("GET", "http://api.shop.example/v1/%2e%2e/off//orders", "Origin", foreign), forwarded(fromService), "disabled", "off"},
+		{"the path is normalised first", ask("GET", "http://api.shop.example/v1/%2e%2e//off/orders", "Origin", foreign), forwarded(fromService), "disabled", "off"},
 		{"escaped slashes too", ask("GET", "http://api.shop.example/off%2f..%2Fv1/orders", "Origin", foreign), answered(403, refused), "origin_not_allowed", "storefront"},
 		{"the route names the policy", ask("GET", "http://api.shop.example/partners/orders", "Origin", partner), forwarded(granted), "origin_allowed", "partners"},
 		{"the route's policy wins over targets", ask("GET", "http://api.partner.example/partners", "Origin", partner), forwarded(granted), "origin_allowed", "partners"},

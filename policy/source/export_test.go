@@ -16,12 +16,25 @@ const (
 	PollPeriod = pollPeriod
 )
 
+// ProblemAccess is the problem that an error with a path makes.
+func ProblemAccess(path string, err error) policy.Problem { return problemAccess(path, path, err) }
+
 // OnParse makes a source tell which files it parses.
 func (f *File) OnParse(told func(file string)) {
 	parse := f.parse
 	f.parse = func(file string, data []byte) ([]policy.Document, policy.Problems) {
 		told(file)
 		return parse(file, data)
+	}
+}
+
+// AfterList makes something happen each time after the files were listed.
+func (f *File) AfterList(happen func()) {
+	list := f.list
+	f.list = func() *listing {
+		l := list()
+		happen()
+		return l
 	}
 }
 

@@ -34,6 +34,7 @@ type File struct {
 	resync time.Duration
 	logger *slog.Logger
 	parse  func(file string, data []byte) ([]policy.Document, policy.Problems)
+	list   func() *listing
 	notify func() (*notifier, error)
 	poll   time.Duration // how often to look where nothing tells of changes
 
@@ -65,6 +66,7 @@ func NewFile(paths []string, opts FileOptions) *File {
 		notify: newNotifier,
 		poll:   pollPeriod,
 	}
+	f.list = func() *listing { return list(f.paths) }
 	if f.resync <= 0 {
 		f.resync = DefaultResync
 	}
@@ -101,7 +103,7 @@ func (f *File) Watch(ctx context.Context, onChange func(Snapshot)) error {
 }
 
 func (f *File) read(ctx context.Context) (*reading, error) {
-	return read(ctx, f.String(), f.paths)
+	return read(ctx, f.String(), f.list)
 }
 
 // snapshot finds out what a reading means. The only error is that ctx has ended.

@@ -1,7 +1,6 @@
 package source
 
 import (
-	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -135,9 +134,9 @@ func (l *listing) addFolder(name, path string, chain []fs.FileInfo) {
 	l.watch.all(path)
 	entries, err := os.ReadDir(path)
 	if err != nil {
-		if !gone(path, err) {
-			l.fault(problemAccess(name, path, err))
-		}
+		// Also where the folder vanished since it was found: the next listing will
+		// differ then, and this one is not used.
+		l.fault(problemAccess(name, path, err))
 		return
 	}
 	for _, entry := range entries {
@@ -166,7 +165,7 @@ func (l *listing) addEntry(name, path string, entry fs.DirEntry, chain []fs.File
 	}
 	switch {
 	case err != nil:
-		if policyFile(entry.Name()) && !gone(path, err) {
+		if policyFile(entry.Name()) {
 			l.fault(problemAccess(name, path, err))
 		}
 	case info.IsDir() && link && !mounted(path):
@@ -181,16 +180,6 @@ func (l *listing) addEntry(name, path string, entry fs.DirEntry, chain []fs.File
 	case policyFile(entry.Name()):
 		l.addFile(name, place, info)
 	}
-}
-
-// gone reports whether what stood in a folder vanished while the folder was
-// being listed. That is no problem but a change, which the next listing shows.
-func gone(path string, err error) bool {
-	if !errors.Is(err, fs.ErrNotExist) {
-		return false
-	}
-	_, err = os.Lstat(path)
-	return errors.Is(err, fs.ErrNotExist)
 }
 
 // mounted reports whether a link to a folder is one that the kubelet makes for a

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -175,34 +176,69 @@ func TestLoadIsOfOneMoment(t *testing.T) {
 	}
 }
 
-// TestLoadGivesUpOnFilesThatNeverRest changes one file without pause beside
-// another that takes a while to read.
 func TestLoadGivesUpOnFilesThatNeverRest(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	path, large := filepath.Join(dir, "a.yaml"), filepath.Join(dir, "b.yaml")
-	write(t, path, "# ")
-	write(t, large, "# ")
-	must(t, os.Truncate(large, 32<<20))
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		for i := int64(0); ctx.Err() == nil; i++ {
-			if err := os.Truncate(path, 2+i%1000); err != nil {
-				t.Error(err)
-				return
-			}
-		}
-	}()
-	defer func() { cancel(); <-ended }()
-
-	snapshot, err := newFile(path, large).Load(t.Context())
+	path := filepath.Join(dir, "a.yaml")
+	text := sourcetest.Document("a", "https://a.example")
+	write(t, path, text)
+	file := newFile(dir)
+	file.AfterList(func() {
+		text += " "
+		write(t, path, text)
+	})
+	snapshot, err := file.Load(t.Context())
 	must(t, err)
-	const want = "DIR/a.yaml, DIR/b.yaml: the files kept changing while they were read; " +
+	const want = "DIR: the files kept changing while they were read; " +
 		"write each file under another name and rename it into place [files_changing]"
 	if got := strings.ReplaceAll(snapshot.Problems.Error(), dir, "DIR"); got != want {
-		t.Errorf("the problems are\n%.1000s\nwant\n%s", got, want)
+		t.Errorf("the problems are\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestLoadReadsAgainWhatChangedMeanwhile(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		// change happens after the files were listed and before they are read.
+		change func(dir string)
+		want   []string
+	}{
+		{
+			"file added",
+			func(dir string) { putPolicy(t, dir, "b.yaml") },
+			[]string{"a.yaml https://a.example", "b.yaml https://b.example"},
+		},
+		{
+			"file replaced by one of the same size",
+			func(dir string) { replace(t, dir+"/a.yaml", sourcetest.Document("a", "https://b.example")) },
+			[]string{"a.yaml https://b.example"},
+		},
+		{
+			"file replaced by a pipe, which must not block",
+			func(dir string) { must(t, os.Remove(dir+"/a.yaml")); pipe(t, dir, "a.yaml") },
+			[]string{"path_kind"},
+		},
+		{
+			"folder removed",
+			func(dir string) { must(t, os.RemoveAll(dir)) },
+			[]string{"path_missing"},
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			putPolicy(t, dir, "a.yaml")
+			file := newFile(dir)
+			var once sync.Once
+			file.AfterList(func() { once.Do(func() { test.change(dir) }) })
+			snapshot, err := file.Load(t.Context())
+			must(t, err)
+			if got := contents(t, snapshot); !slices.Equal(got, test.want) {
+				t.Errorf("the snapshot is %q, want %q", got, test.want)
+			}
+		})
 	}
 }
 

@@ -1,6 +1,8 @@
 package source_test
 
 import (
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,6 +34,11 @@ func TestLoadProblems(t *testing.T) {
 		{
 			name: "missing path", paths: []string{"DIR/policies"},
 			want: `DIR/policies: there is no such file or folder; create it, or name another path [path_missing]`,
+		},
+		{
+			name: "several, in order", paths: []string{"DIR/b", "DIR/a"},
+			want: "DIR/a: there is no such file or folder; create it, or name another path [path_missing]\n" +
+				"DIR/b: there is no such file or folder; create it, or name another path [path_missing]",
 		},
 		{
 			name: "path below a file", paths: []string{"DIR/a.yaml/b.yaml"},
@@ -167,6 +174,17 @@ func TestLoadProblems(t *testing.T) {
 				t.Error("a problem is a warning, want errors")
 			}
 		})
+	}
+}
+
+func TestProblemOfPermission(t *testing.T) {
+	t.Parallel()
+	// Made up, because root may read everything.
+	err := fmt.Errorf("open the file: %w", &fs.PathError{Op: "open", Path: "a.yaml", Err: syscall.EACCES})
+	const want = `a.yaml: cannot be read: permission denied; ` +
+		`let the user that corsgate runs as read it, and enter the folders above it [path_unreadable]`
+	if got := source.ProblemAccess("a.yaml", err).Error(); got != want {
+		t.Errorf("the problem is\n%s\nwant\n%s", got, want)
 	}
 }
 

@@ -48,19 +48,19 @@ type content struct {
 	faulty bool // it could not be read
 }
 
-// read reads the files that some paths stand for, all as they are at one moment.
+// read reads the files that are listed, all as they are at one moment.
 // The only error is that ctx has ended.
-func read(ctx context.Context, where string, paths []string) (*reading, error) {
+func read(ctx context.Context, where string, list func() *listing) (*reading, error) {
 	for try := range maxTries {
 		if err := pause(ctx, time.Duration(try)*tryPause); err != nil {
 			return nil, err
 		}
-		l := list(paths)
+		l := list()
 		r, err := readAll(ctx, l)
 		if err != nil {
 			return nil, err
 		}
-		if l.unchanged(list(paths)) {
+		if l.unchanged(list()) {
 			r.rested = true
 			r.seal()
 			return r, nil

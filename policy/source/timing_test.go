@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -27,6 +29,9 @@ type timed struct {
 	t     *testing.T
 	path  string
 	start time.Time
+
+	// delivered is called when a snapshot comes.
+	delivered func()
 
 	mu   sync.Mutex
 	text strings.Builder
@@ -50,6 +55,9 @@ func (w *timed) onChange(source.Snapshot) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.came = append(w.came, time.Since(w.start))
+	if w.delivered != nil {
+		w.delivered()
+	}
 }
 
 // inTime runs a test in a bubble, on a folder with one policy that was loaded.
@@ -198,4 +206,80 @@ func TestWatchPollsWhereItIsToldNothing(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestWatchTakesSignsWhileBusy(t *testing.T) {
+	t.Parallel()
+	inTime(t, nil, func(w *timed) {
+		w.delivered = func() {
+			w.delivered = nil
+			w.put("https://newer.example")
+			for range 3 { // more than any buffer holds; blocking here is a deadlock
+				w.sign()
+				w.Errors <- fsnotify.ErrEventOverflow
+			}
+		}
+		w.put("https://new.example")
+		w.sign()
+		w.expect(time.Second, source.Quiet, 2*source.Quiet)
+	})
+}
+
+func TestWatchFollowsFoldersThatCameMeanwhile(t *testing.T) {
+	t.Parallel()
+	deeper := ""
+	prepare := func(f *source.File, _ *source.FakeWatcher) {
+		f.AfterList(func() {
+			if deeper != "" {
+				must(t, os.MkdirAll(deeper, 0o750))
+			}
+		})
+	}
+	inTime(t, prepare, func(w *timed) {
+		below := filepath.Join(filepath.Dir(w.path), "below")
+		must(t, os.Mkdir(below, 0o750))
+		deeper = filepath.Join(below, "deeper") // made once below was listed, before it is watched
+		w.sign()
+		w.expect(time.Second)
+		if list := w.WatchList(); !slices.Contains(list, deeper) {
+			t.Errorf("%q is not watched, only %q", deeper, list)
+		}
+	})
+}
+
+// TestWatchTellsOfFilesThatNeverRest has them rest after a while.
+func TestWatchTellsOfFilesThatNeverRest(t *testing.T) {
+	t.Parallel()
+	var restless atomic.Bool
+	var w *timed
+	prepare := func(f *source.File, _ *source.FakeWatcher) {
+		size := 0
+		f.AfterList(func() {
+			if restless.Load() {
+				size++
+				w.put("https://" + strings.Repeat("x", size%60+1) + ".example")
+			}
+		})
+	}
+	inTime(t, prepare, func(timed *timed) {
+		w = timed
+		restless.Store(true)
+		w.sign()
+		// The tries' pauses make 100 ms.
+		w.expect(300*time.Millisecond, source.Quiet+100*time.Millisecond)
+		restless.Store(false)
+		w.put("https://new.example")
+		// Without another sign.
+		w.expect(2*time.Second, source.Quiet+100*time.Millisecond, 350*time.Millisecond)
+	})
+}
+
+func TestWatchDeliversNothingThatCameAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	dir := t.TempDir()
+	putPolicy(t, dir, "a.yaml")
+	file := newFile(dir)
+	file.OnParse(func(string) { cancel() })
+	must(t, file.Watch(ctx, func(source.Snapshot) { t.Error("a snapshot was delivered after the end") }))
 }

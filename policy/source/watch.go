@@ -115,7 +115,7 @@ func (w *watch) follow() {
 		return
 	}
 	for range maxRounds {
-		began, err := w.notifier.follow(list(w.file.paths).watch)
+		began, err := w.notifier.follow(w.file.list().watch)
 		if err != nil {
 			w.fallBack(err)
 		}
@@ -133,7 +133,7 @@ func (w *watch) fallBack(err error) {
 	w.file.logger.Warn("cannot watch policies, looking at them regularly instead",
 		slog.String("source", w.file.String()), slog.Any("error", err))
 	w.poll = time.NewTicker(w.file.poll)
-	w.seen = list(w.file.paths)
+	w.seen = w.file.list()
 }
 
 func (w *watch) polled() <-chan time.Time {
@@ -145,7 +145,7 @@ func (w *watch) polled() <-chan time.Time {
 
 // look finds changes that can be seen without reading.
 func (w *watch) look() {
-	now := list(w.file.paths)
+	now := w.file.list()
 	if !now.unchanged(w.seen) {
 		w.seen = now
 		w.touch()

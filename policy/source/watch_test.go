@@ -150,6 +150,20 @@ func TestWatchSeesWhatHappensToFolders(t *testing.T) {
 			w.await("a.yaml https://a.example", "b.yaml "+origin+":1")
 		}
 	})
+	t.Run("folder deleted while somebody is in it, and made again", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		putPolicy(t, dir, "policies/a.yaml")
+		w := startWatch(t, dir+"/policies")
+		somebody, err := os.Open(dir + "/policies")
+		must(t, err)
+		defer func() { must(t, somebody.Close()) }()
+		must(t, os.RemoveAll(dir+"/policies"))
+		putPolicy(t, dir, "policies/b.yaml")
+		w.await("b.yaml https://b.example")
+		write(t, dir+"/policies/b.yaml", policyText("b", "https://new.example"))
+		w.await("b.yaml https://new.example")
+	})
 	t.Run("folder replaced by renaming", func(t *testing.T) {
 		t.Parallel()
 		dir := t.TempDir()

@@ -65,7 +65,7 @@ func (p *phrase) print(b *Block) string {
 	}
 	switch p.frame {
 	case frameChrome:
-		return printChrome(p, b, text)
+		return printChrome(b, text)
 	case frameSafari:
 		return printSafari(b, text)
 	}
@@ -83,14 +83,14 @@ const (
 	chromePreflight = "Response to preflight request doesn't pass access control check: "
 )
 
-func printChrome(p *phrase, b *Block, text string) string {
+func printChrome(b *Block, text string) string {
 	var s strings.Builder
 	s.WriteString(chromeStart + chromeKinds[b.Initiator] + chromeAt + b.URL + "' ")
 	if b.RedirectedFrom != "" {
 		s.WriteString(chromeFrom + b.RedirectedFrom + "') ")
 	}
 	s.WriteString(chromeOrigin + b.Origin + chromeBlocked)
-	if b.Preflight && (isAccessFailure(p.failure) || p.preflight && isPreflightAnswer(p.failure)) {
+	if isPreflightAnswer(b.Failure) || b.Preflight && isAccessFailure(b.Failure) {
 		s.WriteString(chromePreflight)
 	}
 	s.WriteString(text)

@@ -163,24 +163,12 @@ func (v *visit) step() (again bool) {
 // setTainting decides by which rules the next request goes, or blocks it.
 func (v *visit) setTainting() bool {
 	r, target := v.request, v.target()
-	webSocket := r.Mode == ModeWebSocket
-	switch schemeOf(target) {
-	case "http", "https":
-		if !webSocket {
-			break
-		}
-		fallthrough
-	case "ws", "wss":
-		if webSocket {
-			return true
-		}
-		fallthrough
-	default:
+	if !isFetchable(schemeOf(target), r.Mode) {
 		v.block(FailureScheme, "")
 		return false
 	}
 	switch {
-	case r.Mode == ModeNavigate:
+	case r.Mode == ModeNavigate, r.Mode == ModeWebSocket:
 	case sameOrigin(r.Origin, target) && v.tainting == taintingBasic:
 	case r.Mode == ModeSameOrigin, r.Mode == ModeNoCORS && r.Redirect != RedirectFollow:
 		v.block(FailureMode, "")
@@ -191,6 +179,17 @@ func (v *visit) setTainting() bool {
 		v.tainting = taintingCORS
 	}
 	return true
+}
+
+// isFetchable reports whether a scheme is HTTP's, or for a WebSocket its own.
+func isFetchable(scheme string, mode Mode) bool {
+	switch scheme {
+	case "http", "https":
+		return true
+	case "ws", "wss":
+		return mode == ModeWebSocket
+	}
+	return false
 }
 
 func (v *visit) needsPreflight() bool {

@@ -108,26 +108,31 @@ func parseLines(engine Engine, text string) (Block, bool) {
 }
 
 func parseLine(engine Engine, line string) (Block, bool) {
-	plain := straighten(line)
+	// What Safari says of a redirect stands in front of the reason.
+	reason, location := line, ""
+	if _, rest, ok := strings.Cut(line, safariRedirect); ok {
+		if to, why, ok := strings.Cut(rest, safariDenied); ok {
+			reason, location = why, to
+		}
+	}
 	for i := range phrases {
 		p := &phrases[i]
 		if p.engine != engine || p.frame == frameChrome {
 			continue
 		}
-		slots, ok := matchWithin(p.text, line)
-		if !ok && engine == Firefox {
-			slots, ok = matchWithin(straighten(p.text), plain)
-		}
-		if !ok {
-			continue
-		}
 		var b Block
-		b.take(p, slots)
+		text := line
 		if p.frame == frameSafari && !strings.HasPrefix(p.text, safariRedirect) {
-			_, to, _ := strings.Cut(line, safariRedirect)
-			b.Location, _, _ = strings.Cut(to, safariDenied)
+			text, b.Location = reason, location
 		}
-		return b, true
+		slots, ok := matchWithin(p.text, text)
+		if !ok && engine == Firefox {
+			slots, ok = matchWithin(straighten(p.text), straighten(text))
+		}
+		if ok {
+			b.take(p, slots)
+			return b, true
+		}
 	}
 	return Block{}, false
 }

@@ -25,6 +25,9 @@ const (
 	resultLoaded = "loaded"
 	// resultUnchanged is of a set with the revision of the one before.
 	resultUnchanged = "unchanged"
+	// resultRenewed is of a set that was compiled anew because a temporary
+	// origin is over.
+	resultRenewed = "renewed"
 	// resultRejected is of documents with errors: the last good set stays.
 	resultRejected = "rejected"
 	// resultUnreadable is of documents that could not be read at all.
@@ -129,7 +132,7 @@ func newMetrics(build Build) *metrics {
 	for _, cause := range []string{causeMalformed, causeNotLoaded, causeInternal, causePanic} {
 		m.checkErrors.WithLabelValues(cause)
 	}
-	for _, result := range []string{resultLoaded, resultUnchanged, resultRejected, resultUnreadable} {
+	for _, result := range []string{resultLoaded, resultUnchanged, resultRenewed, resultRejected, resultUnreadable} {
 		m.reloads.WithLabelValues(result)
 	}
 	return m

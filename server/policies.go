@@ -67,7 +67,12 @@ type Policies struct {
 	live   atomic.Pointer[live]
 	status atomic.Pointer[Status]
 
-	mu sync.Mutex // serialises Load and Fail
+	// replaced tells expire of a new set.
+	replaced chan struct{}
+
+	mu sync.Mutex // serialises Load, Fail and renew
+	// good is what the set in force was compiled from.
+	good source.Snapshot
 	// byName are the counters in use; a policy keeps its own across sets.
 	byName     map[string]*policyCounters
 	ungoverned *policyCounters
@@ -79,6 +84,7 @@ func newPolicies(options policy.Options, m *metrics, logger *slog.Logger, now fu
 		metrics:    m,
 		logger:     logger,
 		now:        now,
+		replaced:   make(chan struct{}, 1),
 		byName:     map[string]*policyCounters{},
 		ungoverned: newPolicyCounters(m.decisions, ""),
 	}
@@ -96,7 +102,7 @@ func (p *Policies) Load(ctx context.Context, snapshot source.Snapshot) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 
-	set, problems := CompileSnapshot(snapshot, p.options)
+	set, problems := p.compile(snapshot)
 	attempted := p.now()
 	if len(problems.Errors()) > 0 {
 		status := *p.status.Load()
@@ -115,9 +121,21 @@ func (p *Policies) Load(ctx context.Context, snapshot source.Snapshot) bool {
 		AttemptedAt: attempted,
 		Problems:    problems,
 	})
+	p.good = snapshot
+	select {
+	case p.replaced <- struct{}{}:
+	default: // it is told already
+	}
 	p.retireAbsent(set)
 	p.report(ctx, previous, set, problems)
 	return true
+}
+
+// compile compiles a snapshot for the time that it is now.
+func (p *Policies) compile(snapshot source.Snapshot) (*policy.Set, policy.Problems) {
+	options := p.options
+	options.Now = p.now()
+	return CompileSnapshot(snapshot, options)
 }
 
 // Fail records that a source could not be read. The set in force stays.

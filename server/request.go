@@ -54,6 +54,7 @@ func readRequest(check *authv3.CheckRequest, r *policy.Request) error {
 			*field = joinLines(*field, headerValue(header))
 		}
 	}
+	r.PrivateNetwork = privateNetwork(http)
 	raw := *r
 	for name, value := range http.GetHeaders() {
 		if field := headerField(r, name); field != nil && *headerField(&raw, name) != value {
@@ -65,6 +66,26 @@ func readRequest(check *authv3.CheckRequest, r *policy.Request) error {
 	r.PolicyName = extensions[extensionPolicy]
 	r.RouteVaries = extensions[extensionVary] == varyByRoute
 	return nil
+}
+
+// privateNetworkHeader is what Chromium 104 to 137 ask for with a preflight.
+const privateNetworkHeader = "access-control-request-private-network"
+
+// privateNetwork says whether a request asks for access to a private network.
+// The header has one meaning, "true", so only its lines are looked at.
+func privateNetwork(http *authv3.AttributeContext_HttpRequest) bool {
+	asked := func(name, value string) bool { return value == "true" && strings.EqualFold(name, privateNetworkHeader) }
+	for _, header := range http.GetHeaderMap().GetHeaders() {
+		if asked(header.GetKey(), headerValue(header)) {
+			return true
+		}
+	}
+	for name, value := range http.GetHeaders() {
+		if asked(name, value) {
+			return true
+		}
+	}
+	return false
 }
 
 // headerValue returns a header's value, in whichever of its two fields it came.

@@ -51,6 +51,18 @@ func TestReadRequest(t *testing.T) {
 				r.FetchSite, r.FetchMode, r.Upgrade = "cross-site", "cors", "websocket"
 			}),
 		},
+		"a private network": {
+			headers: map[string]string{"access-control-request-private-network": "true"},
+			want:    with(func(r *policy.Request) { r.PrivateNetwork = true }),
+		},
+		"a private network, raw and in capitals": {
+			headerMap: []*corev3.HeaderValue{rawLine("Access-Control-Request-Private-Network", "true")},
+			want:      with(func(r *policy.Request) { r.PrivateNetwork = true }),
+		},
+		"no private network": {
+			headers: map[string]string{"access-control-request-private-network": "false"},
+			want:    plain,
+		},
 		"names in any case": {
 			headers:   map[string]string{"ORIGIN": "https://a.example"},
 			headerMap: []*corev3.HeaderValue{line("Sec-Fetch-Mode", "cors"), line("UpGrade", "websocket")},

@@ -177,6 +177,10 @@ func (s *Server) serveDecisions(ctx, running context.Context, tlsKeeper *keeper,
 		return nil
 	})
 	group.Go(func() error {
+		s.policies.expire(watching)
+		return nil
+	})
+	group.Go(func() error {
 		// Last of all, so that a change during the drain is still followed.
 		defer stopWatching()
 		select {

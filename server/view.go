@@ -27,6 +27,9 @@ type View struct {
 	NoPolicy string `json:"noPolicy"`
 	// LastReload is how the last attempt to load policies went.
 	LastReload Reload `json:"lastReload"`
+	// Exceptions are the dangers that policies take upon themselves, with the
+	// reasons that they give.
+	Exceptions []policy.Exception `json:"exceptions"`
 	// Policies are those in force, by name.
 	Policies []PolicyView `json:"policies"`
 }
@@ -50,15 +53,18 @@ type PolicyView struct {
 	Enforcement string          `json:"enforcement"`
 	Targets     []TargetView    `json:"targets"`
 
-	Origins        []string `json:"origins"`
-	OriginSets     []string `json:"originSets,omitempty"`
-	ExcludeOrigins []string `json:"excludeOrigins,omitempty"`
-	Methods        []string `json:"methods"`
-	RequestHeaders []string `json:"requestHeaders,omitempty"`
-	Presets        []string `json:"presets,omitempty"`
-	ExposeHeaders  []string `json:"exposeHeaders,omitempty"`
-	Credentials    bool     `json:"credentials"`
-	MaxAge         string   `json:"maxAge,omitempty"`
+	Origins       []string `json:"origins"`
+	OriginSets    []string `json:"originSets,omitempty"`
+	OriginRegexes []string `json:"originRegexes,omitempty"`
+	// TemporaryOrigins are as the document has them, those that are over too.
+	TemporaryOrigins []TemporaryOriginView `json:"temporaryOrigins,omitempty"`
+	ExcludeOrigins   []string              `json:"excludeOrigins,omitempty"`
+	Methods          []string              `json:"methods"`
+	RequestHeaders   []string              `json:"requestHeaders,omitempty"`
+	Presets          []string              `json:"presets,omitempty"`
+	ExposeHeaders    []string              `json:"exposeHeaders,omitempty"`
+	Credentials      bool                  `json:"credentials"`
+	MaxAge           string                `json:"maxAge,omitempty"`
 	// PreflightStatus and TimingAllowOrigin are absent where the document does
 	// not set them.
 	PreflightStatus   *int32 `json:"preflightStatus,omitempty"`
@@ -66,6 +72,12 @@ type PolicyView struct {
 
 	OnDisallowedOrigin string `json:"onDisallowedOrigin"`
 	Navigations        string `json:"navigations"`
+}
+
+// TemporaryOriginView is an origin that may call until a day comes.
+type TemporaryOriginView struct {
+	Origin string `json:"origin"`
+	Until  string `json:"until"`
 }
 
 // TargetView is some of the requests that a policy governs.
@@ -88,7 +100,8 @@ func (s *Server) view() *View {
 			At:       moment(status.AttemptedAt),
 			Problems: append(policy.Problems{}, status.Problems...),
 		},
-		Policies: []PolicyView{},
+		Exceptions: []policy.Exception{},
+		Policies:   []PolicyView{},
 	}
 	if status.Failure != nil {
 		view.LastReload.Error = status.Failure.Error()
@@ -99,6 +112,7 @@ func (s *Server) view() *View {
 	view.Revision = status.Set.Revision()
 	view.LoadedAt = moment(status.LoadedAt)
 	view.OriginSets = status.Set.OriginSets()
+	view.Exceptions = append(view.Exceptions, status.Set.Exceptions()...)
 	for _, one := range status.Set.Policies() {
 		view.Policies = append(view.Policies, viewPolicy(one))
 	}
@@ -115,6 +129,7 @@ func viewPolicy(p *policy.Policy) PolicyView {
 		Targets:            []TargetView{},
 		Origins:            append([]string{}, spec.GetOrigins()...),
 		OriginSets:         spec.GetOriginSets(),
+		OriginRegexes:      spec.GetOriginRegexes(),
 		ExcludeOrigins:     spec.GetExcludeOrigins(),
 		Methods:            spec.GetMethods(),
 		RequestHeaders:     spec.GetRequestHeaders(),
@@ -129,6 +144,9 @@ func viewPolicy(p *policy.Policy) PolicyView {
 	}
 	if len(view.Methods) == 0 {
 		view.Methods = []string{"GET", "HEAD", "POST"}
+	}
+	for _, one := range spec.GetTemporaryOrigins() {
+		view.TemporaryOrigins = append(view.TemporaryOrigins, TemporaryOriginView{Origin: one.GetOrigin(), Until: one.GetUntil()})
 	}
 	for _, target := range spec.GetTargets() {
 		view.Targets = append(view.Targets, TargetView{Hosts: target.GetHosts(), Paths: target.GetPaths()})

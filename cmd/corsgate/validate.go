@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -74,7 +75,7 @@ func (o *validateOptions) run(ctx context.Context, to streams) error {
 	if err != nil {
 		return fmt.Errorf("reading policies: %w", err)
 	}
-	set, problems := server.CompileSnapshot(snapshot, policy.Options{})
+	set, problems := server.CompileSnapshot(snapshot, policy.Options{Now: time.Now()})
 	found := validation{
 		Files:    snapshot.Files,
 		Errors:   len(problems.Errors()),

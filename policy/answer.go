@@ -27,22 +27,32 @@ const (
 	contentTypeReason = "application/problem+json"
 )
 
-// An answer is the headers, status and body of one kind of decision, prepared
-// when the policy is compiled. It is complete but for what comes from the
-// request.
-type answer struct {
-	status int
-	body   string
-	fields []field
+// An Answer is the headers, status and body of one kind of decision, prepared
+// when its set is compiled. It is complete but for what comes from the request,
+// so that a transport can prepare its own form of it once. The caller must not
+// change it.
+type Answer struct {
+	// ID counts from zero within the set, without a gap.
+	ID int
+	// Status is that of our own answer, or zero where the request goes on to the
+	// service.
+	Status int
+	Body   string
+	Fields []Field
 }
 
-// A field is one header of an answer.
-type field struct {
-	name  string
+// A Field is one header of an answer.
+type Field struct {
+	// Name is in lower case.
+	Name  string
+	Write WriteMode
+
 	value string
 	from  valueSource
-	write WriteMode
 }
+
+// Value is the header's value, where it is the same for every request.
+func (f *Field) Value() (value string, constant bool) { return f.value, f.from == fromValue }
 
 // valueSource is where a field's value comes from.
 type valueSource uint8
@@ -63,10 +73,11 @@ const (
 // answers is all that a policy can answer.
 type answers struct {
 	// Indexed by whether the route adds Vary itself.
-	notCORS, actual, passed [2]answer
-	refusedMethod           answer
-	// Indexed by how it names methods and headers.
-	preflight [preflightOutcomes][listForms][listForms]answer
+	notCORS, actual, passed [2]*Answer
+	refusedMethod           *Answer
+	// Indexed by how it names methods and headers. Forms that the policy's lists
+	// cannot take are nil.
+	preflight [preflightOutcomes][listForms][listForms]*Answer
 }
 
 // preflightOutcome is how a preflight of an origin that may call comes out.
@@ -92,21 +103,35 @@ type recipe struct {
 	status      int    // of preflights
 	timing      *bool
 	resource    string // empty for none
+	private     bool
 	methods     *methodRules
 	headers     *headerRules
 }
 
-func (r *recipe) prepare() answers {
-	a := answers{refusedMethod: r.refusedMethod()}
+// A press numbers answers as they are made.
+type press struct{ made int }
+
+func (p *press) make(status int, body string, fields []Field) *Answer {
+	a := &Answer{ID: p.made, Status: status, Body: body, Fields: fields}
+	p.made++
+	return a
+}
+
+func (r *recipe) prepare(p *press) answers {
+	a := answers{refusedMethod: r.refusedMethod(p)}
 	for i, routeVaries := range [...]bool{false, true} {
-		a.notCORS[i] = answer{fields: r.notCORS(routeVaries)}
-		a.actual[i] = answer{fields: r.actual(routeVaries)}
-		a.passed[i] = answer{fields: r.passed(routeVaries)}
+		a.notCORS[i] = p.make(0, "", r.notCORS(routeVaries))
+		a.actual[i] = p.make(0, "", r.actual(routeVaries))
+		a.passed[i] = p.make(0, "", r.passed(routeVaries))
 	}
-	for m := range listForms {
-		for h := range listForms {
-			for outcome := range preflightOutcomes {
-				a.preflight[outcome][m][h] = r.preflight(outcome, m, h)
+	outcomes := preflightOutcomes
+	if !r.private {
+		outcomes = preflightPrivate
+	}
+	for outcome := range outcomes {
+		for _, m := range r.methods.forms(r.credentials) {
+			for _, h := range r.headers.forms(r.credentials) {
+				a.preflight[outcome][m][h] = p.make(r.status, "", r.preflight(outcome, m, h))
 			}
 		}
 	}
@@ -115,68 +140,68 @@ func (r *recipe) prepare() answers {
 
 // allowOrigin names the origin, and allows credentials with it where the policy
 // does.
-func (r *recipe) allowOrigin() []field {
-	fields := make([]field, 0, 8)
+func (r *recipe) allowOrigin() []Field {
+	fields := make([]Field, 0, 8)
 	if r.constant {
-		fields = append(fields, field{name: headerAllowOrigin, value: "*"})
+		fields = append(fields, Field{Name: headerAllowOrigin, value: "*"})
 	} else {
-		fields = append(fields, field{name: headerAllowOrigin, from: fromOrigin})
+		fields = append(fields, Field{Name: headerAllowOrigin, from: fromOrigin})
 	}
 	if r.credentials {
-		fields = append(fields, field{name: headerAllowCredentials, value: "true"})
+		fields = append(fields, Field{Name: headerAllowCredentials, value: "true"})
 	}
 	return fields
 }
 
 // actual is what an allowed actual request's response gets, whoever makes it.
-func (r *recipe) actual(routeVaries bool) []field {
+func (r *recipe) actual(routeVaries bool) []Field {
 	fields := r.allowOrigin()
 	if !r.credentials {
-		fields = append(fields, field{name: headerAllowCredentials, value: noCredentials, write: WriteReplace})
+		fields = append(fields, Field{Name: headerAllowCredentials, value: noCredentials, Write: WriteReplace})
 	}
 	if r.expose != "" {
-		fields = append(fields, field{name: headerExposeHeaders, value: r.expose})
+		fields = append(fields, Field{Name: headerExposeHeaders, value: r.expose})
 	} else {
-		fields = append(fields, field{name: headerExposeHeaders, value: nothingMore, write: WriteReplace})
+		fields = append(fields, Field{Name: headerExposeHeaders, value: nothingMore, Write: WriteReplace})
 	}
 	fields = r.appendTiming(fields)
 	fields = r.appendResource(fields)
 	return r.appendVary(fields, routeVaries)
 }
 
-func (r *recipe) appendTiming(fields []field) []field {
+func (r *recipe) appendTiming(fields []Field) []Field {
 	switch {
 	case r.timing == nil:
 		return fields
 	case !*r.timing:
-		return append(fields, field{name: headerTimingAllow, value: nobody, write: WriteReplace})
+		return append(fields, Field{Name: headerTimingAllow, value: nobody, Write: WriteReplace})
 	case r.constant:
-		return append(fields, field{name: headerTimingAllow, value: "*"})
+		return append(fields, Field{Name: headerTimingAllow, value: "*"})
 	}
-	return append(fields, field{name: headerTimingAllow, from: fromOrigin})
+	return append(fields, Field{Name: headerTimingAllow, from: fromOrigin})
 }
 
 // appendResource says which pages may load the response without CORS. It is not
 // a matter of the request's origin.
-func (r *recipe) appendResource(fields []field) []field {
+func (r *recipe) appendResource(fields []Field) []Field {
 	if r.resource == "" {
 		return fields
 	}
-	return append(fields, field{name: headerResourcePolicy, value: r.resource})
+	return append(fields, Field{Name: headerResourcePolicy, value: r.resource})
 }
 
 // appendVary adds Vary to a response of the service, beside its own.
-func (r *recipe) appendVary(fields []field, routeVaries bool) []field {
+func (r *recipe) appendVary(fields []Field, routeVaries bool) []Field {
 	if !r.varies || routeVaries {
 		return fields
 	}
-	return append(fields, field{name: headerVary, value: varyOrigin, write: WriteAppend})
+	return append(fields, Field{Name: headerVary, value: varyOrigin, Write: WriteAppend})
 }
 
 // notCORS is what a request gets that is not cross-origin: where the answer is
 // the same for all it stands on every response, so that caches may share it
 // (Fetch standard, section "CORS protocol and HTTP caches").
-func (r *recipe) notCORS(routeVaries bool) []field {
+func (r *recipe) notCORS(routeVaries bool) []Field {
 	if r.constant {
 		return r.actual(routeVaries)
 	}
@@ -185,14 +210,14 @@ func (r *recipe) notCORS(routeVaries bool) []field {
 
 // passed lets a response through and makes sure that the service grants nothing
 // by itself.
-func (r *recipe) passed(routeVaries bool) []field {
-	fields := []field{
-		{name: headerAllowOrigin, value: nobody, write: WriteReplace},
-		{name: headerAllowCredentials, value: noCredentials, write: WriteReplace},
-		{name: headerExposeHeaders, value: nothingMore, write: WriteReplace},
+func (r *recipe) passed(routeVaries bool) []Field {
+	fields := []Field{
+		{Name: headerAllowOrigin, value: nobody, Write: WriteReplace},
+		{Name: headerAllowCredentials, value: noCredentials, Write: WriteReplace},
+		{Name: headerExposeHeaders, value: nothingMore, Write: WriteReplace},
 	}
 	if r.timing != nil {
-		fields = append(fields, field{name: headerTimingAllow, value: nobody, write: WriteReplace})
+		fields = append(fields, Field{Name: headerTimingAllow, value: nobody, Write: WriteReplace})
 	}
 	fields = r.appendResource(fields)
 	return r.appendVary(fields, routeVaries)
@@ -201,47 +226,47 @@ func (r *recipe) passed(routeVaries bool) []field {
 // preflight answers a preflight of an origin that may call. One that fails
 // withholds the method or header, so that the browser names it, and is not to
 // be remembered.
-func (r *recipe) preflight(outcome preflightOutcome, methods, headers listForm) answer {
+func (r *recipe) preflight(outcome preflightOutcome, methods, headers listForm) []Field {
 	fields := r.allowOrigin()
 	switch methods {
 	case listWhole:
-		fields = append(fields, field{name: headerAllowMethods, value: r.methods.whole()})
+		fields = append(fields, Field{Name: headerAllowMethods, value: r.methods.whole()})
 	case listAsked:
-		fields = append(fields, field{name: headerAllowMethods, from: fromMethod})
+		fields = append(fields, Field{Name: headerAllowMethods, from: fromMethod})
 	}
 	switch headers {
 	case listWhole:
-		fields = append(fields, field{name: headerAllowHeaders, value: r.headers.whole(), from: fromNames})
+		fields = append(fields, Field{Name: headerAllowHeaders, value: r.headers.whole(), from: fromNames})
 	case listAsked:
-		fields = append(fields, field{name: headerAllowHeaders, from: fromAsked})
+		fields = append(fields, Field{Name: headerAllowHeaders, from: fromAsked})
 	}
 	ok := outcome != preflightFails
 	if ok && r.expose != "" {
-		fields = append(fields, field{name: headerExposeHeaders, value: r.expose})
+		fields = append(fields, Field{Name: headerExposeHeaders, value: r.expose})
 	}
 	if ok && r.maxAge != "" {
-		fields = append(fields, field{name: headerMaxAge, value: r.maxAge})
+		fields = append(fields, Field{Name: headerMaxAge, value: r.maxAge})
 	}
 	if outcome == preflightPrivate {
-		fields = append(fields, field{name: headerPrivateNetwork, value: "true"})
+		fields = append(fields, Field{Name: headerPrivateNetwork, value: "true"})
 	}
 	vary := varyAsked
 	if r.varies {
 		vary = varyOrigin + ", " + varyAsked
 	}
-	return answer{status: r.status, fields: append(fields, field{name: headerVary, value: vary})}
+	return append(fields, Field{Name: headerVary, value: vary})
 }
 
 // refusedMethod answers an actual request whose method is not allowed, so that
 // the script can read why.
-func (r *recipe) refusedMethod() answer {
+func (r *recipe) refusedMethod(p *press) *Answer {
 	fields := r.allowOrigin()
 	if r.varies {
-		fields = append(fields, field{name: headerVary, value: varyOrigin})
+		fields = append(fields, Field{Name: headerVary, value: varyOrigin})
 	}
-	fields = append(fields, field{name: headerContentType, value: contentTypeReason})
+	fields = append(fields, Field{Name: headerContentType, value: contentTypeReason})
 	detail := "The CORS policy " + r.name + " does not let other origins use this method here. It allows: " + r.methods.whole() + "."
-	return answer{status: statusForbidden, body: problemBody(ReasonMethodNotAllowed, detail), fields: fields}
+	return p.make(statusForbidden, problemBody(ReasonMethodNotAllowed, detail), fields)
 }
 
 const statusForbidden = 403
@@ -249,7 +274,7 @@ const statusForbidden = 403
 // refusals is what callers get who may not call at all: the same from every
 // policy, so that they learn nothing about it.
 type refusals struct {
-	preflight, other [reasonCount]answer
+	preflight, other [reasonCount]*Answer
 }
 
 // details says each refusal in words.
@@ -263,21 +288,24 @@ var details = [reasonCount]string{
 	ReasonUnknownPolicy:       "The CORS policy that this route names is not loaded.",
 }
 
-func prepareRefusals() refusals {
+func prepareRefusals(p *press) refusals {
 	var r refusals
 	for reason, detail := range details {
+		if detail == "" {
+			continue // no refusal
+		}
 		body := problemBody(Reason(reason), detail)
-		r.preflight[reason] = refusal(body, varyOrigin+", "+varyAsked)
-		r.other[reason] = refusal(body, varyOrigin)
+		r.preflight[reason] = p.refusal(body, varyOrigin+", "+varyAsked)
+		r.other[reason] = p.refusal(body, varyOrigin)
 	}
 	return r
 }
 
-func refusal(body, vary string) answer {
-	return answer{status: statusForbidden, body: body, fields: []field{
-		{name: headerVary, value: vary},
-		{name: headerContentType, value: contentTypeReason},
-	}}
+func (p *press) refusal(body, vary string) *Answer {
+	return p.make(statusForbidden, body, []Field{
+		{Name: headerVary, value: vary},
+		{Name: headerContentType, value: contentTypeReason},
+	})
 }
 
 // problemBody is a problem document (RFC 9457). Neither text holds a character
@@ -285,37 +313,4 @@ func refusal(body, vary string) answer {
 // for names and tokens.
 func problemBody(reason Reason, detail string) string {
 	return `{"title":"Forbidden","status":403,"detail":"` + detail + `","reason":"` + reason.String() + `"}` + "\n"
-}
-
-// appendValue writes the value of a field.
-func (f *field) appendValue(dst []byte, d *Decision) []byte {
-	switch f.from {
-	case fromOrigin:
-		return append(dst, d.origin...)
-	case fromMethod:
-		return append(dst, d.requestMethod...)
-	case fromNames:
-		return d.Policy.headers.appendWhole(dst, f.value, d.safe)
-	case fromAsked:
-		return d.Policy.headers.appendAllowed(dst, d.requestHeaders)
-	default:
-		return append(dst, f.value...)
-	}
-}
-
-// text is the value of a field as a text, which costs nothing where it is ready.
-func (f *field) text(d *Decision) string {
-	switch f.from {
-	case fromValue:
-		return f.value
-	case fromOrigin:
-		return d.origin
-	case fromMethod:
-		return d.requestMethod
-	case fromNames:
-		if d.safe == 0 {
-			return f.value
-		}
-	}
-	return string(f.appendValue(nil, d))
 }

@@ -30,13 +30,13 @@ func Compile(docs []Document, opts Options) (*Set, Problems) {
 		set: &Set{
 			byName:   map[string]*Policy{},
 			targets:  targetIndex{exact: map[string]*hostTargets{}, below: map[string]*hostTargets{}},
-			refusals: prepareRefusals(),
 			noPolicy: opts.NoPolicy,
 		},
 		originSets: map[string]*originSet{},
 	}
+	c.set.refusals = prepareRefusals(&c.press)
 	if opts.NoPolicy == DispositionDeny {
-		c.set.ungovernedNotCORS[0] = &answer{fields: []field{{name: headerVary, value: varyOrigin, write: WriteAppend}}}
+		c.set.ungovernedNotCORS[0] = c.press.make(0, "", []Field{{Name: headerVary, value: varyOrigin, Write: WriteAppend}})
 	}
 	ordered := orderDocuments(docs)
 	for _, doc := range ordered {
@@ -55,6 +55,7 @@ func Compile(docs []Document, opts Options) (*Set, Problems) {
 	if len(c.problems.Errors()) > 0 {
 		return nil, c.problems
 	}
+	c.set.answers = c.press.made
 	c.set.revision = revisionOf(ordered, c.expired)
 	return c.set, c.problems
 }
@@ -101,6 +102,7 @@ type compiler struct {
 	set        *Set
 	originSets map[string]*originSet
 	problems   Problems
+	press      press
 	now        time.Time
 	// expired counts the temporary origins that are over: what the set does
 	// depends on it.

@@ -49,7 +49,7 @@ func (c *compiler) addPolicy(doc *Document, m *corsgatev1.CorsPolicy) {
 	b.exceptions()
 	b.methods()
 	expose := b.headers()
-	b.policy.answers = b.recipe(expose).prepare()
+	b.policy.answers = b.recipe(expose).prepare(&b.press)
 	b.lint()
 }
 
@@ -289,6 +289,7 @@ func (b *policyBuilder) recipe(expose string) *recipe {
 		maxAge:      b.maxAge(),
 		status:      b.preflightStatus(),
 		timing:      b.spec.TimingAllowOrigin,
+		private:     b.spec.GetPrivateNetwork(),
 		resource:    resourcePolicy(b.spec.GetCrossOriginResourcePolicy()),
 		methods:     &b.policy.methods,
 		headers:     &b.policy.headers,

@@ -97,7 +97,7 @@ func (s *Set) notCORS(r *Request, policy *Policy, why Reason) Decision {
 	case policy == nil:
 		d.answer = s.ungovernedNotCORS[choose(r.RouteVaries)]
 	case policy.Enforcement == EnforcementEnforce:
-		d.answer = &policy.answers.notCORS[choose(r.RouteVaries)]
+		d.answer = policy.answers.notCORS[choose(r.RouteVaries)]
 	}
 	return d
 }
@@ -130,15 +130,15 @@ func (s *Set) strangers(d *Decision, r *Request) {
 		return
 	}
 	d.Verdict, d.Action, d.rule = VerdictPass, ActionForward, p.ref(part)
-	d.answer = &p.answers.passed[choose(r.RouteVaries)]
+	d.answer = p.answers.passed[choose(r.RouteVaries)]
 }
 
 // refuse answers 403 without a CORS header.
 func (s *Set) refuse(d *Decision) {
 	d.Verdict, d.Action = VerdictDeny, ActionRefuse
-	d.answer = &s.refusals.other[d.Reason]
+	d.answer = s.refusals.other[d.Reason]
 	if d.Kind == KindPreflight {
-		d.answer = &s.refusals.preflight[d.Reason]
+		d.answer = s.refusals.preflight[d.Reason]
 	}
 }
 
@@ -168,7 +168,7 @@ func (d *Decision) preflight(r *Request) {
 			outcome = preflightPrivate
 		}
 	}
-	d.answer = &p.answers.preflight[outcome][methods][headers]
+	d.answer = p.answers.preflight[outcome][methods][headers]
 	d.origin, d.requestMethod, d.requestHeaders, d.safe = r.Origin, r.RequestMethod, r.RequestHeaders, a.safe
 }
 
@@ -178,11 +178,11 @@ func (d *Decision) actual(r *Request) {
 	d.origin = r.Origin
 	if !p.methods.allow(r.Method) {
 		d.deny(ReasonMethodNotAllowed, partMethods)
-		d.Action, d.answer = ActionRefuse, &p.answers.refusedMethod
+		d.Action, d.answer = ActionRefuse, p.answers.refusedMethod
 		return
 	}
 	d.Verdict, d.Action = VerdictAllow, ActionForward
-	d.answer = &p.answers.actual[choose(r.RouteVaries)]
+	d.answer = p.answers.actual[choose(r.RouteVaries)]
 }
 
 func (d *Decision) deny(why Reason, part rulePart) {

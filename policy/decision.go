@@ -115,6 +115,11 @@ var verdictWords = [...]string{"deny", "allow", "pass"}
 // String returns the word for v in logs and metrics.
 func (v Verdict) String() string { return verdictWords[v] }
 
+var actionWords = [...]string{"refuse", "answer", "forward"}
+
+// String returns the word for a in logs and metadata.
+func (a Action) String() string { return actionWords[a] }
+
 var kindWords = [...]string{"not_cors", "preflight", "actual", "websocket"}
 
 // String returns the word for k in logs and metrics.
@@ -151,7 +156,7 @@ type Decision struct {
 	Policy *Policy
 
 	rule   ruleRef
-	answer *answer
+	answer *Answer
 	// What the answer takes from the request.
 	origin         string
 	requestMethod  string
@@ -159,16 +164,52 @@ type Decision struct {
 	safe           safelisted
 }
 
+// Answer returns what was prepared for such decisions, or nil where the request
+// goes on unchanged.
+func (d *Decision) Answer() *Answer { return d.answer }
+
 // Rule returns the part of a document that decided. It reports false where no
 // single part did.
 func (d *Decision) Rule() (Rule, bool) { return d.rule.resolve() }
+
+// AppendRule writes the path of the rule's field, or nothing where no single part
+// decided.
+func (d *Decision) AppendRule(dst []byte) []byte { return d.rule.appendField(dst) }
+
+// AppendPosition writes the position of the rule or, where no single part
+// decided, of the policy.
+func (d *Decision) AppendPosition(dst []byte) []byte {
+	if d.rule.part != partNone {
+		return d.rule.appendPosition(dst)
+	}
+	if d.Policy != nil {
+		return d.Policy.Position.appendTo(dst)
+	}
+	return dst
+}
+
+// AppendValue writes the value of a field of the decision's answer.
+func (d *Decision) AppendValue(dst []byte, f *Field) []byte {
+	switch f.from {
+	case fromOrigin:
+		return append(dst, d.origin...)
+	case fromMethod:
+		return append(dst, d.requestMethod...)
+	case fromNames:
+		return d.Policy.headers.appendWhole(dst, f.value, d.safe)
+	case fromAsked:
+		return d.Policy.headers.appendAllowed(dst, d.requestHeaders)
+	default:
+		return append(dst, f.value...)
+	}
+}
 
 // Status is the status of our own answer, or zero where the request goes on to
 // the service.
 func (d *Decision) Status() int {
 	switch {
 	case d.answer != nil:
-		return d.answer.status
+		return d.answer.Status
 	case d.Action == ActionForward:
 		return 0
 	default:
@@ -181,10 +222,13 @@ func (d *Decision) Headers() []Header {
 	if d.answer == nil {
 		return nil
 	}
-	headers := make([]Header, len(d.answer.fields))
-	for i := range d.answer.fields {
-		f := &d.answer.fields[i]
-		headers[i] = Header{Name: f.name, Value: f.text(d), Write: f.write}
+	headers := make([]Header, len(d.answer.Fields))
+	for i := range d.answer.Fields {
+		f := &d.answer.Fields[i]
+		headers[i] = Header{Name: f.Name, Value: f.value, Write: f.Write}
+		if f.from != fromValue {
+			headers[i].Value = string(d.AppendValue(nil, f))
+		}
 	}
 	return headers
 }
@@ -196,5 +240,5 @@ func (d *Decision) Body() string {
 	if d.answer == nil {
 		return ""
 	}
-	return d.answer.body
+	return d.answer.Body
 }

@@ -63,13 +63,15 @@ type Position struct {
 }
 
 // String returns "file:line:col", or as much of it as is known.
-func (p Position) String() string {
-	s := p.File
+func (p Position) String() string { return string(p.appendTo(nil)) }
+
+func (p Position) appendTo(dst []byte) []byte {
+	dst = append(dst, p.File...)
 	if p.Line > 0 {
-		s += ":" + strconv.Itoa(p.Line)
+		dst = strconv.AppendInt(append(dst, ':'), int64(p.Line), 10)
 		if p.Column > 0 {
-			s += ":" + strconv.Itoa(p.Column)
+			dst = strconv.AppendInt(append(dst, ':'), int64(p.Column), 10)
 		}
 	}
-	return s
+	return dst
 }

@@ -48,6 +48,19 @@ func (r *headerRules) form(a *asked, credentials bool) listForm {
 	return listNone
 }
 
+// forms are the forms that preflight answers can take.
+func (r *headerRules) forms(credentials bool) []listForm {
+	switch {
+	case r.any && len(r.list) == 0 && !credentials:
+		return []listForm{listNone, listWhole, listAsked}
+	case !r.any && r.short:
+		// Even where no name of the list is asked for a safelisted one may be, which
+		// a list that is empty or too long to be sent names alone.
+		return []listForm{listNone, listWhole, listAsked}
+	}
+	return []listForm{listNone, listAsked}
+}
+
 // whole is the value that names all headers.
 func (r *headerRules) whole() string {
 	if r.any {

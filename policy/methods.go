@@ -56,6 +56,17 @@ func (r *methodRules) form(method string, credentials bool) listForm {
 	return listNone
 }
 
+// forms are the forms that preflight answers can take.
+func (r *methodRules) forms(credentials bool) []listForm {
+	switch {
+	case r.any && len(r.list) == 0 && !credentials:
+		return []listForm{listNone, listWhole}
+	case !r.any && r.short:
+		return []listForm{listWhole}
+	}
+	return []listForm{listNone, listAsked}
+}
+
 // whole is the value that names all methods.
 func (r *methodRules) whole() string {
 	if r.any {

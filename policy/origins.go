@@ -1,9 +1,6 @@
 package policy
 
-import (
-	"fmt"
-	"regexp"
-)
+import "regexp"
 
 // originRules is which origins may call: what a policy lists, what the sets
 // that it names list, and what it excludes.
@@ -95,13 +92,8 @@ func newOriginIndex(doc *Document, part rulePart, capacity int) originIndex {
 
 // item returns where an entry stands, and its path within the document.
 func (x *originIndex) item(at int32) (place *Place, path string) {
-	name := partNames[x.part]
-	place = x.doc.Root.Field("spec").Field(name).Item(int(at))
-	path = fmt.Sprintf("spec.%s[%d]", name, at)
-	if x.part == partTemporaryOrigins {
-		return place.Field("origin"), path + ".origin"
-	}
-	return place, path
+	ref := ruleRef{x.doc, x.part, at}
+	return ref.place(), string(ref.appendField(nil))
 }
 
 func (x *originIndex) empty() bool { return x.size == 0 }

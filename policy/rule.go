@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"strconv"
+
 	corsgatev1 "github.com/corsgate/corsgate/proto/corsgate/v1"
 )
 
@@ -64,20 +66,46 @@ func (r ruleRef) resolve() (Rule, bool) {
 	if r.part == partNone {
 		return Rule{}, false
 	}
-	name := partNames[r.part]
-	place := r.doc.Root.Field("spec").Field(name)
-	rule := Rule{Field: "spec." + name, Document: documentName(r.doc), Position: r.doc.at(place)}
-	if r.index == whole {
-		return rule, true
+	return Rule{Field: string(r.appendField(nil)), Text: r.text(), Document: documentName(r.doc), Position: r.position()}, true
+}
+
+// appendField writes the path of the part within its document.
+func (r ruleRef) appendField(dst []byte) []byte {
+	if r.part == partNone {
+		return dst
 	}
-	index := originIndex{doc: r.doc, part: r.part}
-	place, rule.Field = index.item(r.index)
-	rule.Position = r.doc.at(place)
-	rule.Text = r.text()
-	return rule, true
+	dst = append(append(dst, "spec."...), partNames[r.part]...)
+	if r.index == whole {
+		return dst
+	}
+	dst = append(strconv.AppendInt(append(dst, '['), int64(r.index), 10), ']')
+	if r.part == partTemporaryOrigins {
+		dst = append(dst, ".origin"...)
+	}
+	return dst
+}
+
+func (r ruleRef) appendPosition(dst []byte) []byte { return r.position().appendTo(dst) }
+
+func (r ruleRef) position() Position { return r.doc.at(r.place()) }
+
+// place is where the part stands, or where the part that should hold it does.
+func (r ruleRef) place() *Place {
+	place := r.doc.Root.Field("spec").Field(partNames[r.part])
+	if r.index == whole {
+		return place
+	}
+	place = place.Item(int(r.index))
+	if r.part == partTemporaryOrigins {
+		return place.Field("origin")
+	}
+	return place
 }
 
 func (r ruleRef) text() string {
+	if r.index == whole {
+		return ""
+	}
 	var list []string
 	switch m := r.doc.Message.(type) {
 	case *corsgatev1.CorsOriginSet:

@@ -19,8 +19,10 @@ type Set struct {
 	refusals   refusals
 	// ungovernedNotCORS is indexed by whether the route adds Vary itself. Its
 	// elements may be nil.
-	ungovernedNotCORS [2]*answer
-	noPolicy          Disposition
+	ungovernedNotCORS [2]*Answer
+	// answers counts those of the set and of its policies.
+	answers  int
+	noPolicy Disposition
 }
 
 // Revision identifies what the set holds: a hash of its documents, which does
@@ -34,6 +36,9 @@ func (s *Set) Policies() []*Policy { return s.policies }
 
 // OriginSets returns how many origin sets there are.
 func (s *Set) OriginSets() int { return s.originSets }
+
+// Answers returns how many answers the set can give: their IDs lie below it.
+func (s *Set) Answers() int { return s.answers }
 
 // Exceptions returns what policies take upon them in `dangerously`, ordered by
 // policy. The caller must not change the slice.
@@ -94,9 +99,9 @@ const (
 	EnforcementDisabled
 )
 
-var enforcementWords = [...]string{"enforce", "report_only", "disabled"}
+var enforcementWords = [...]string{"ENFORCE", "REPORT_ONLY", "DISABLED"}
 
-// String returns the word for e in logs and metrics.
+// String returns the word for e in documents, logs and metrics.
 func (e Enforcement) String() string { return enforcementWords[e] }
 
 // Disposition is what becomes of a request that is not allowed.

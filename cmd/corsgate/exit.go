@@ -19,6 +19,7 @@ const (
 	exitFailure = 1
 	exitUsage   = 2
 	exitInvalid = 3
+	exitGated   = 5
 )
 
 // errInvalid is of policies that are invalid, where the command has said so.
@@ -45,6 +46,8 @@ func report(to io.Writer, command *cobra.Command, err error) int {
 		return exitOK
 	case errors.Is(err, errInvalid):
 		return exitInvalid
+	case errors.Is(err, errGated):
+		return exitGated
 	case errors.As(err, &problems):
 		sayf(to, "%s\ncorsgate: %s; nothing is served\n", problems.Error(), countProblems(problems))
 		return exitInvalid

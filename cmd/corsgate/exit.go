@@ -19,11 +19,16 @@ const (
 	exitFailure = 1
 	exitUsage   = 2
 	exitInvalid = 3
+	exitFailed  = 4
 	exitGated   = 5
 )
 
 // errInvalid is of policies that are invalid, where the command has said so.
 var errInvalid = errors.New("the policies are invalid")
+
+// errFailed is of policies that do not do what their tests expect, where the
+// command has said so.
+var errFailed = errors.New("the policies fail their tests")
 
 // usageError is of a command that was not called as it must be.
 type usageError struct{ err error }
@@ -46,6 +51,8 @@ func report(to io.Writer, command *cobra.Command, err error) int {
 		return exitOK
 	case errors.Is(err, errInvalid):
 		return exitInvalid
+	case errors.Is(err, errFailed):
+		return exitFailed
 	case errors.Is(err, errGated):
 		return exitGated
 	case errors.As(err, &problems):

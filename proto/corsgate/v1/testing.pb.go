@@ -321,7 +321,11 @@ type TestRequest struct {
 	Upgrade string `protobuf:"bytes,7,opt,name=upgrade,proto3" json:"upgrade,omitempty"`
 	// The policy that the route names (`corsgate.policy` among Envoy's
 	// `context_extensions`). It wins over the policies' targets.
-	Policy        string `protobuf:"bytes,8,opt,name=policy,proto3" json:"policy,omitempty"`
+	Policy string `protobuf:"bytes,8,opt,name=policy,proto3" json:"policy,omitempty"`
+	// When the request comes: a day in UTC (`"2027-01-31"`) or a time
+	// (`"2027-01-31T18:00:00+01:00"`), in quotes. Left out, it comes before the end
+	// of every temporary origin.
+	Time          string `protobuf:"bytes,9,opt,name=time,proto3" json:"time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -408,6 +412,13 @@ func (x *TestRequest) GetUpgrade() string {
 func (x *TestRequest) GetPolicy() string {
 	if x != nil {
 		return x.Policy
+	}
+	return ""
+}
+
+func (x *TestRequest) GetTime() string {
+	if x != nil {
+		return x.Time
 	}
 	return ""
 }
@@ -621,7 +632,7 @@ const file_corsgate_v1_testing_proto_rawDesc = "" +
 	"\aTestRow\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x122\n" +
 	"\arequest\x18\x02 \x01(\v2\x18.corsgate.v1.TestRequestR\arequest\x124\n" +
-	"\x06expect\x18\x03 \x01(\v2\x1c.corsgate.v1.TestExpectationR\x06expect\"\xf9\x01\n" +
+	"\x06expect\x18\x03 \x01(\v2\x1c.corsgate.v1.TestExpectationR\x06expect\"\x8d\x02\n" +
 	"\vTestRequest\x12\x16\n" +
 	"\x06method\x18\x01 \x01(\tR\x06method\x12\x10\n" +
 	"\x03url\x18\x02 \x01(\tR\x03url\x12\x16\n" +
@@ -632,7 +643,8 @@ const file_corsgate_v1_testing_proto_rawDesc = "" +
 	"\n" +
 	"fetch_mode\x18\x06 \x01(\tR\tfetchMode\x12\x18\n" +
 	"\aupgrade\x18\a \x01(\tR\aupgrade\x12\x16\n" +
-	"\x06policy\x18\b \x01(\tR\x06policy\"A\n" +
+	"\x06policy\x18\b \x01(\tR\x06policy\x12\x12\n" +
+	"\x04time\x18\t \x01(\tR\x04time\"A\n" +
 	"\rTestPreflight\x12\x16\n" +
 	"\x06method\x18\x01 \x01(\tR\x06method\x12\x18\n" +
 	"\aheaders\x18\x02 \x03(\tR\aheaders\"\x86\x03\n" +

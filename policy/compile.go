@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/corsgate/corsgate/policy/spelling"
 	corsgatev1 "github.com/corsgate/corsgate/proto/corsgate/v1"
 )
 
@@ -205,40 +206,14 @@ func (c *compiler) warnUnusedSets() {
 	}
 }
 
-// nearest returns the candidate that a misspelled name most likely means, as the
-// end of a sentence, or all of them.
+// nearest says what a name that is not known was most likely meant to be, or which
+// are known.
 func nearest(name string, candidates []string) string {
-	best, distance := "", len(name)/2+1
-	for _, c := range candidates {
-		if d := editDistance(name, c); d < distance {
-			best, distance = c, d
-		}
+	if guess := spelling.Closest(name, candidates); guess != "" {
+		return "did you mean " + quote(guess) + "?"
 	}
-	switch {
-	case best != "":
-		return "did you mean " + quote(best) + "?"
-	case len(candidates) == 0:
+	if len(candidates) == 0 {
 		return ""
 	}
 	return "known are " + strings.Join(candidates, ", ")
-}
-
-// editDistance is Levenshtein's.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
 }

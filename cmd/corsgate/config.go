@@ -131,7 +131,7 @@ func readVariables(names, environ []string) (map[string]string, []error) {
 			continue
 		}
 		errs = append(errs, fmt.Errorf("the environment variable %s sets nothing; %s",
-			variable, suggest(variable, known, "serve --help lists the settings")))
+			variable, suggest(variable, envPrefix, known, "serve --help lists the settings")))
 	}
 	return variables, errs
 }
@@ -155,7 +155,7 @@ func readConfig(layers *viper.Viper, path string, names []string) []error {
 	for _, key := range slices.Sorted(maps.Keys(content)) {
 		if _, ok := known[strings.ToLower(key)]; !ok {
 			errs = append(errs, fmt.Errorf("the configuration file %s has an unknown key %q; %s",
-				path, key, suggest(key, known, "serve --help lists the settings")))
+				path, key, suggest(key, "", known, "serve --help lists the settings")))
 		} else if content[key] == nil {
 			errs = append(errs, fmt.Errorf("the configuration file %s has no value for %q; write one, or leave it out", path, key))
 		}

@@ -86,7 +86,7 @@ func flagError(command *cobra.Command, err error) error {
 	known := map[string]string{}
 	command.Flags().VisitAll(func(flag *pflag.Flag) { known["--"+flag.Name] = flag.Name })
 	name := "--" + unknown.GetSpecifiedName()
-	return usagef("there is no flag %s; %s", name, suggest(name, known, command.CommandPath()+" --help lists those that there are"))
+	return usagef("there is no flag %s; %s", name, suggest(name, "--", known, command.CommandPath()+" --help lists those that there are"))
 }
 
 // sayf writes for people. If it cannot be written, there is nobody left to tell,

@@ -5,48 +5,27 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/corsgate/corsgate/policy/spelling"
 )
 
-// maxDistance is how many letters may differ for a name to be meant.
-const maxDistance = 3
-
 // suggest returns "did you mean X?" for the nearest of the known names, or what
-// else to say if none is near.
-func suggest(name string, known map[string]string, otherwise string) string {
-	best, bestDistance := "", maxDistance+1
-	for _, candidate := range slices.Sorted(maps.Keys(known)) {
-		d := distance(name, candidate)
-		if strings.HasPrefix(candidate, name+"-") {
-			d = maxDistance // it is nested where it should be one word
-		}
-		if d < bestDistance {
-			best, bestDistance = candidate, d
+// else to say if none is near. What all names begin with counts for nothing.
+func suggest(name, prefix string, known map[string]string, otherwise string) string {
+	names := slices.Sorted(maps.Keys(known))
+	for i := range names {
+		names[i] = strings.TrimPrefix(names[i], prefix)
+	}
+	name = strings.TrimPrefix(name, prefix)
+	best := spelling.Closest(name, names)
+	if best == "" {
+		// It may be nested where it should be one word.
+		if i := slices.IndexFunc(names, func(known string) bool { return strings.HasPrefix(known, name+"-") }); i >= 0 {
+			best = names[i]
 		}
 	}
 	if best == "" {
 		return otherwise
 	}
-	return fmt.Sprintf("did you mean %s?", best)
-}
-
-// distance counts the letters to add, drop or change between two words
-// (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replace := diagonal
-			if a[i] != b[j] {
-				replace++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return fmt.Sprintf("did you mean %s%s?", prefix, best)
 }

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/corsgate/corsgate/policy"
+	"github.com/corsgate/corsgate/policy/spelling"
 )
 
 // The fields that every document has.
@@ -87,7 +88,7 @@ func (r *reader) kind(root *yaml.Node) proto.Message {
 		r.add(markOf(value), r.family.foreign(name))
 		return nil
 	}
-	guess := Closest(name, r.family.names())
+	guess := spelling.Closest(name, r.family.names())
 	for _, m := range r.family.kinds() {
 		if name == kindOf(m) {
 			return m

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/corsgate/corsgate/policy"
+	"github.com/corsgate/corsgate/policy/spelling"
 )
 
 // message fills a message with the fields of a mapping, and returns where they
@@ -188,8 +189,8 @@ func (r *reader) unknownField(key *yaml.Node, in protoreflect.MessageDescriptor,
 		Reason: fmt.Sprintf("%s is not a field of %s", quoted(key.Value), holder(at)),
 	}
 	home := r.family.homeOf(key.Value)
-	switch guess := Closest(key.Value, names); {
-	case guess != "" && sameLetters(guess, key.Value):
+	switch guess := spelling.Closest(key.Value, names); {
+	case guess != "" && spelling.Same(guess, key.Value):
 		p.Mend = "it is spelt " + guess
 	case home != "":
 		p.Mend = "it belongs under " + home

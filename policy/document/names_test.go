@@ -5,31 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/corsgate/corsgate/policy/spelling"
 	corsgatev1 "github.com/corsgate/corsgate/proto/corsgate/v1"
 )
-
-func TestDistance(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		a, b string
-		want int
-	}{
-		{"", "", 0},
-		{"", "abc", 3},
-		{"abc", "", 3},
-		{"methods", "methods", 0},
-		{"method", "methods", 1},
-		{"methods", "mthods", 1},
-		{"methods", "metkods", 1},
-		{"methdos", "methods", 1},
-		{"orgiins", "origins", 1},
-		{"kitten", "sitting", 3},
-	} {
-		if got := distance(c.a, c.b); got != c.want {
-			t.Errorf("distance(%q, %q) = %d, want %d", c.a, c.b, got, c.want)
-		}
-	}
-}
 
 // TestClosest checks what an unknown field of a policy's spec is taken for.
 func TestClosest(t *testing.T) {
@@ -52,7 +30,7 @@ func TestClosest(t *testing.T) {
 		"":                       "",
 		strings.Repeat("a", 999): "",
 	} {
-		if got := Closest(word, names); got != want {
+		if got := spelling.Closest(word, names); got != want {
 			t.Errorf("Closest(%q) = %q, want %q", word, got, want)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/corsgate/corsgate/policy"
+	"github.com/corsgate/corsgate/policy/spelling"
 )
 
 // single reads one value of a field that is not a mapping. It reports whether
@@ -87,7 +88,7 @@ func (r *reader) word(n *yaml.Node, fd protoreflect.FieldDescriptor, at *path) (
 		Reason: fmt.Sprintf("%s is none of the words %s", quoted(n.Value), strings.Join(words, ", ")),
 		Mend:   "write one of " + strings.Join(words, ", "),
 	}
-	if guess := Closest(strings.TrimPrefix(n.Value, enumPrefix(fd.Enum())), words); guess != "" {
+	if guess := spelling.Closest(strings.TrimPrefix(n.Value, enumPrefix(fd.Enum())), words); guess != "" {
 		p.Mend = "write " + guess
 	}
 	if doc := fieldDoc(fd.FullName()); doc != "" {

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/corsgate/corsgate/policy"
-	"github.com/corsgate/corsgate/policy/document"
+	"github.com/corsgate/corsgate/policy/spelling"
 	corsgatev1 "github.com/corsgate/corsgate/proto/corsgate/v1"
 )
 
@@ -20,6 +20,7 @@ const (
 // Values of the headers that browsers set (Fetch Metadata, sections 2.3 and
 // 2.4). Of the modes, those that a request can have.
 func fetchSites() []string { return []string{"cross-site", "same-site", "same-origin", "none"} }
+
 func fetchModes() []string {
 	return []string{"cors", "navigate", "no-cors", "same-origin", "websocket"}
 }
@@ -87,7 +88,7 @@ func (d *draft) url(r *policy.Request, text string) {
 		fault("url_scheme", "a WebSocket handshake is a GET over HTTP", "write http"+strings.TrimPrefix(scheme, "ws")+"://"+rest+" and upgrade: websocket")
 	case scheme != "http" && scheme != "https":
 		fault("url_scheme", strconv.Quote(scheme)+" is not a scheme that Envoy serves", "write http or https")
-	case host == "" || strings.ContainsAny(host, "@ \t\\"):
+	case host == "" || strings.ContainsAny(host, "@ \t\\") || hasControl(host):
 		fault("url_host", strconv.Quote(host)+" is not a host", "write a host, and perhaps a port, behind ://")
 	case strings.ContainsRune(path, '#'):
 		fault("url_fragment", "no client sends a fragment", "leave out "+strconv.Quote(path[strings.IndexByte(path, '#'):]))
@@ -122,7 +123,7 @@ func (d *draft) word(word string, known []string, names ...string) {
 		return
 	}
 	mend := "write one of " + strings.Join(known, ", ")
-	if guess := document.Closest(word, known); guess != "" {
+	if guess := spelling.Closest(word, known); guess != "" {
 		mend = "did you mean " + guess + "?"
 	}
 	d.fault("unknown_word", fmt.Sprintf("%q is none of the words %s", word, strings.Join(known, ", ")), mend, names...)
@@ -141,15 +142,15 @@ func (t *Test) Describe() string {
 	r := &t.Request
 	var b strings.Builder
 	if r.RequestMethod != "" {
-		b.WriteString("preflight for " + r.RequestMethod + " " + t.URL)
+		b.WriteString("preflight for " + visible(r.RequestMethod) + " " + visible(t.URL))
 		if r.RequestHeaders != "" {
-			b.WriteString(" with " + strings.ReplaceAll(r.RequestHeaders, ",", ", "))
+			b.WriteString(" with " + visible(strings.ReplaceAll(r.RequestHeaders, ",", ", ")))
 		}
 	} else {
-		b.WriteString(r.Method + " " + t.URL)
+		b.WriteString(visible(r.Method) + " " + visible(t.URL))
 	}
 	if r.Origin != "" {
-		b.WriteString(" from " + r.Origin)
+		b.WriteString(" from " + visible(r.Origin))
 	}
 	for _, also := range []struct{ name, value string }{
 		{"Upgrade", r.Upgrade},
@@ -159,10 +160,19 @@ func (t *Test) Describe() string {
 		{"time", timeText(t.Time)},
 	} {
 		if also.value != "" {
-			b.WriteString(", " + also.name + ": " + also.value)
+			b.WriteString(", " + also.name + ": " + visible(also.value))
 		}
 	}
 	return b.String()
+}
+
+// visible quotes a text that a terminal would not show as it is. Requests that no
+// browser sends may be tested too.
+func visible(s string) string {
+	if hasControl(s) {
+		return strconv.Quote(s)
+	}
+	return s
 }
 
 func timeText(at time.Time) string {

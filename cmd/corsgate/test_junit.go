@@ -106,8 +106,8 @@ func junitResult(r *policytest.Result) junitCase {
 		return c
 	}
 	messages := make([]string, len(r.Mismatches))
-	for i, m := range r.Mismatches {
-		messages[i] = mismatch(m)
+	for i := range r.Mismatches {
+		messages[i] = r.Mismatches[i].String()
 	}
 	c.Failure = &junitFault{
 		Message: strings.Join(messages, "; "), Type: "mismatch",

@@ -43,22 +43,11 @@ func writeResult(b *bytes.Buffer, r *policytest.Result, verbose bool) {
 func failure(r *policytest.Result) string {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "    %s\n", r.Test.Describe())
-	for _, m := range r.Mismatches {
-		fmt.Fprintf(&b, "    %s\n", mismatch(m))
+	for i := range r.Mismatches {
+		fmt.Fprintf(&b, "    %s\n", r.Mismatches[i].String())
 	}
 	fmt.Fprintf(&b, "    decided by %s\n", decider(&r.Decision))
 	return b.String()
-}
-
-func mismatch(m policytest.Mismatch) string {
-	return fmt.Sprintf("%s: expected %s, got %s", m.Field, orNone(m.Expected), orNone(m.Got))
-}
-
-func orNone(text string) string {
-	if text == "" {
-		return "none"
-	}
-	return text
 }
 
 // decider says which part of which document decided, and where it stands.
@@ -103,7 +92,7 @@ func share(exercised, total int, percent float64) string {
 
 // missing says which part no test exercises.
 func missing(part policytest.Part) string {
-	if part.Kind == "outcome" {
+	if part.Kind == policytest.Outcome {
 		return fmt.Sprintf("%s: %s: no test tries %s", part.Position, part.Field, part.Text)
 	}
 	return fmt.Sprintf("%s: %s: no test exercises the %s %s", part.Position, part.Field, part.Kind, strconv.Quote(part.Text))

@@ -34,7 +34,8 @@ type PolicyCoverage struct {
 
 // A Part is what a test can exercise: an entry of a list, or an outcome.
 type Part struct {
-	// Kind is "target", "origin", "method", "header" or "outcome".
+	// Kind is "target", "origin", "origin set", "method", "header", "preset" or
+	// "outcome".
 	Kind string `json:"kind"`
 	// Field is the path of the part, or of the field that decides the outcome.
 	Field string `json:"field"`
@@ -43,13 +44,17 @@ type Part struct {
 	Position policy.Position `json:"position"`
 }
 
-// The kinds of parts.
+// Outcome is the kind of parts that are no entries of a list.
+const Outcome = "outcome"
+
+// The other kinds of parts.
 const (
-	partTarget  = "target"
-	partOrigin  = "origin"
-	partMethod  = "method"
-	partHeader  = "header"
-	partOutcome = "outcome"
+	partTarget    = "target"
+	partOrigin    = "origin"
+	partOriginSet = "origin set"
+	partMethod    = "method"
+	partHeader    = "header"
+	partPreset    = "preset"
 )
 
 // Cover finds which parts of the policies among some documents the tests behind
@@ -58,16 +63,19 @@ const (
 // A target is exercised by a request that it governs, where no more specific one
 // does; an entry of a list of origins by a request that it decides; a method or a
 // header by a request that is allowed with it; an outcome by a request that has
-// it. The only error is that a policy cannot be taken apart, which does not happen
-// to what compiles.
+// it. The only error is that the policies are invalid.
 func Cover(docs []policy.Document, results []Result) (Coverage, error) {
 	var all Coverage
+	set, problems := policy.Compile(docs, policy.Options{})
+	if set == nil {
+		return Coverage{}, problems
+	}
 	for i := range docs {
 		m, ok := docs[i].Message.(*corsgatev1.CorsPolicy)
 		if !ok {
 			continue
 		}
-		t, err := newTally(&docs[i], m)
+		t, err := newTally(set, &docs[i], m)
 		if err != nil {
 			return Coverage{}, err
 		}
@@ -97,6 +105,7 @@ func percent(exercised, total int) float64 {
 
 // A tally marks the parts of one policy.
 type tally struct {
+	set   *policy.Set
 	doc   *policy.Document
 	spec  *corsgatev1.CorsPolicySpec
 	name  string
@@ -141,7 +150,7 @@ func (t *tally) count(r *Result) {
 			t.mark(field)
 		}
 	}
-	if rule, ok := d.Rule(); ok {
+	if rule, ok := t.originRule(r); ok {
 		t.countRule(rule)
 	}
 	if d.Verdict == policy.VerdictAllow {
@@ -152,6 +161,22 @@ func (t *tally) count(r *Result) {
 			t.mark(o.text)
 		}
 	}
+}
+
+// originRule returns the rule that decided. Where an origin was excluded and the
+// policy lets it pass all the same, that is the rule which excluded it: the one
+// that a preflight meets.
+func (t *tally) originRule(r *Result) (policy.Rule, bool) {
+	if r.Decision.Kind != policy.KindActual || r.Decision.Verdict == policy.VerdictAllow {
+		return r.Decision.Rule()
+	}
+	ask := r.Test.Request
+	ask.Method, ask.RequestMethod, ask.PolicyName = methodOptions, methodGet, t.name
+	d := t.set.Decide(&ask)
+	if d.Reason != policy.ReasonOriginExcluded {
+		return r.Decision.Rule()
+	}
+	return d.Rule()
 }
 
 // countRule marks the entry that decided, or the origin set that holds it.

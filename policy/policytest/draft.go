@@ -50,11 +50,14 @@ func (d *draft) expect() *corsgatev1.TestExpectation {
 }
 
 // locate returns the path and the position of a part, where the last layer that
-// mentions it does. A part that none mentions stands where the test does.
+// mentions it does. A part that none mentions stands where the last one does that
+// mentions what should hold it.
 func (d *draft) locate(names ...string) (path string, at policy.Position) {
-	for _, l := range slices.Backward(d.layers) {
-		if place := find(l.place, names); place != nil {
-			return join(l.path, names), d.at(place)
+	for n := len(names); n > 0; n-- {
+		for _, l := range slices.Backward(d.layers) {
+			if place := find(l.place, names[:n]); place != nil {
+				return join(l.path, names), d.at(place)
+			}
 		}
 	}
 	return join(d.last().path, names), d.at(d.last().place)

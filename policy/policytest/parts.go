@@ -11,8 +11,8 @@ import (
 const wildcard = "*"
 
 // newTally lists the parts of a policy, in the order of the schema.
-func newTally(doc *policy.Document, m *corsgatev1.CorsPolicy) (*tally, error) {
-	t := &tally{doc: doc, spec: m.GetSpec(), name: m.GetMetadata().GetName(), at: map[string]int{}}
+func newTally(set *policy.Set, doc *policy.Document, m *corsgatev1.CorsPolicy) (*tally, error) {
+	t := &tally{set: set, doc: doc, spec: m.GetSpec(), name: m.GetMetadata().GetName(), at: map[string]int{}}
 	var err error
 	if t.targets, err = newTargetProbe(t.spec.GetTargets()); err != nil {
 		return nil, fmt.Errorf("take the targets of %s apart: %w", t.name, err)
@@ -22,15 +22,15 @@ func newTally(doc *policy.Document, m *corsgatev1.CorsPolicy) (*tally, error) {
 	}
 	t.addTargets()
 	if t.spec.GetEnforcement() == corsgatev1.Enforcement_ENFORCEMENT_DISABLED {
-		t.add(partOutcome, "spec.enforcement", outcomeDisabled, t.place().Field("enforcement"))
+		t.add(Outcome, "spec.enforcement", outcomeDisabled, t.place().Field("enforcement"))
 		return t, nil
 	}
 	t.addList(partOrigin, "origins", t.spec.GetOrigins())
-	t.addList(partOrigin, "originSets", t.spec.GetOriginSets())
+	t.addList(partOriginSet, "originSets", t.spec.GetOriginSets())
 	t.addList(partOrigin, "excludeOrigins", t.spec.GetExcludeOrigins())
 	t.addList(partMethod, "methods", t.spec.GetMethods())
 	t.addList(partHeader, "requestHeaders", t.spec.GetRequestHeaders())
-	t.addList(partHeader, "presets", t.spec.GetPresets())
+	t.addList(partPreset, "presets", t.spec.GetPresets())
 	for i, entry := range t.spec.GetTemporaryOrigins() {
 		place := t.place().Field("temporaryOrigins").Item(i).Field("origin")
 		t.add(partOrigin, item("temporaryOrigins", i)+".origin", entry.GetOrigin(), place)
@@ -44,7 +44,7 @@ func (t *tally) place() *policy.Place { return t.doc.Root.Field("spec") }
 
 func (t *tally) add(kind, field, text string, place *policy.Place) {
 	key := field
-	if kind == partOutcome {
+	if kind == Outcome {
 		key = text
 	}
 	pos := policy.Position{File: t.doc.File}
@@ -127,7 +127,7 @@ func isStranger(r policy.Reason) bool {
 
 // addOutcomes adds what can become of a cross-origin request.
 func (t *tally) addOutcomes() {
-	add := func(text, field string) { t.add(partOutcome, "spec."+field, text, t.place().Field(field)) }
+	add := func(text, field string) { t.add(Outcome, "spec."+field, text, t.place().Field(field)) }
 	add(outcomeActual, "origins")
 	if t.needsPreflights() {
 		add(outcomePreflight, "methods")

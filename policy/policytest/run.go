@@ -25,11 +25,24 @@ func (r *Result) Passed() bool { return len(r.Mismatches) == 0 }
 type Mismatch struct {
 	// Field is the expectation, such as "verdict" or "headers.vary".
 	Field string `json:"field"`
-	// Expected and Got are texts; an empty one is nothing.
+	// Expected and Got are texts, as documents and answers hold them; an empty
+	// one is nothing.
 	Expected string `json:"expected"`
 	Got      string `json:"got"`
 	// Position is where the document says what is expected.
 	Position policy.Position `json:"position"`
+}
+
+// String says the mismatch on one line, for people.
+func (m *Mismatch) String() string {
+	return m.Field + ": expected " + orNone(m.Expected) + ", got " + orNone(m.Got)
+}
+
+func orNone(text string) string {
+	if text == "" {
+		return "none"
+	}
+	return visible(text)
 }
 
 // Run puts each test's request to the policies, in order. The options' own time

@@ -1,5 +1,6 @@
 # corsgate: `make help` lists what there is.
 SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
 # Tools are pinned in tools/go.mod, a module of their own.
@@ -14,11 +15,13 @@ help: ## List the targets
 
 .PHONY: demo
 demo: ## See a real Envoy and a real Chromium obey one policy (DEMO_ONCE=1 ends after the table)
-	@go -C envoy run ./demo
+	@go -C envoy build -o ../bin/demo ./demo
+	@exec bin/demo
 
 .PHONY: compose-demo
 compose-demo: ## The same with Docker: up, the demo's table against it, down
-	@go -C envoy run ./demo -compose
+	@go -C envoy build -o ../bin/demo ./demo
+	@exec bin/demo -compose
 
 .PHONY: test
 test: ## All tests, on a real Envoy and a real Chromium
@@ -26,8 +29,10 @@ test: ## All tests, on a real Envoy and a real Chromium
 	go -C envoy test -shuffle=on ./...
 
 .PHONY: test-envoys
-test-envoys: ## The Envoy suite on every supported version of Envoy, as a table
-	go -C envoy run ./envoytable $(ENVOYS)
+test-envoys: ## The Envoy suite on every supported version of Envoy, as the table in docs/envoy.md
+	@mkdir -p .cache
+	go -C envoy run ./envoytable $(ENVOYS) | tee .cache/envoys.md
+	@sed -i -e '/<!-- table -->/,/<!-- .table -->/{//!d}' -e '/<!-- table -->/r .cache/envoys.md' docs/envoy.md
 
 .PHONY: build
 build: ## Build bin/corsgate
@@ -52,6 +57,10 @@ lint: ## Lint all sources
 	$(TOOL) buf lint
 	$(TOOL) golangci-lint run ./...
 	cd envoy && go tool -modfile=../tools/go.mod golangci-lint run --config ../.golangci.yml ./...
+
+.PHONY: bench
+bench: ## Measure what docs/performance.md claims, in under ten minutes
+	go -C envoy run ./bench
 
 .PHONY: fuzz
 fuzz: ## Fuzz each parser for FUZZTIME (30s)

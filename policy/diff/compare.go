@@ -134,7 +134,7 @@ func (r *reporter) change(p pair, g *group) Change {
 	change := Change{Before: c.before.describe(), After: c.after.describe(), Targets: []string{}, Routes: append([]string{}, g.routes...)}
 	c.compare()
 	c.guards(r, g.cells)
-	g.same = len(c.items) == 0
+	g.same = len(c.items)+len(c.risks) == 0
 	change.Items, change.Risks = append([]Item{}, c.items...), append([]Risk{}, c.risks...)
 	slices.SortStableFunc(change.Risks, func(a, b Risk) int { return riskRank(a.Code) - riskRank(b.Code) })
 	change.TargetCount = len(g.cells)
@@ -153,7 +153,9 @@ func riskRank(code Code) int {
 // guards finds requests that had a policy of their own and have none now, while
 // what governs them instead lets more through.
 func (c *comparison) guards(r *reporter, cells []cell) {
-	if !slices.ContainsFunc(c.items, func(i Item) bool { return i.Direction == Gain }) || c.before.policyDoc == nil {
+	gains := slices.ContainsFunc(c.items, func(i Item) bool { return i.Direction == Gain })
+	said := slices.ContainsFunc(c.risks, func(r Risk) bool { return r.Code == RiskGuard })
+	if !gains || said || c.before.policyDoc == nil {
 		return
 	}
 	for i := range cells {

@@ -68,13 +68,10 @@ func endText(t time.Time) string {
 type wideIndex map[string][]entry
 
 func (x wideIndex) add(l *originList) {
-	l.eachEntry(func(e entry) bool {
-		if e.wide {
-			end := e.pattern.LiteralEnd()
-			x[end] = append(x[end], e)
-		}
-		return true
-	})
+	for _, e := range l.wideEntries() {
+		end := e.pattern.LiteralEnd()
+		x[end] = append(x[end], e)
+	}
 }
 
 // covers reports whether one entry matches all that a pattern does.

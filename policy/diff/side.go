@@ -100,7 +100,11 @@ type originList struct {
 	// ends holds when each entry ends. It is nil where none does.
 	ends []time.Time
 
-	present map[string]struct{} // of texts, made when first asked for
+	// What follows is made when first asked for, and serves all policies that
+	// share the list.
+	present map[string]struct{} // of texts
+	wide    *[]entry
+	news    map[*originList][]int // what older lists do not hold
 }
 
 func (l *originList) has(text string) bool {
@@ -122,16 +126,37 @@ func (l *originList) position(i int) policy.Position {
 	return position(l.doc, place)
 }
 
+// wideEntries returns the entries that match more than one origin.
+func (l *originList) wideEntries() []entry {
+	if l.wide == nil {
+		wide := []entry{}
+		l.eachEntry(func(e entry) bool {
+			if e.wide {
+				wide = append(wide, e)
+			}
+			return true
+		})
+		l.wide = &wide
+	}
+	return *l.wide
+}
+
 // added returns the places in l of what older does not hold.
 func (l *originList) added(older *originList) []int {
-	if slices.Equal(l.texts, older.texts) {
-		return nil
+	if out, ok := l.news[older]; ok {
+		return out
 	}
 	var out []int
-	for i, text := range l.texts {
-		if !older.has(text) {
-			out = append(out, i)
+	if !slices.Equal(l.texts, older.texts) {
+		for i, text := range l.texts {
+			if !older.has(text) {
+				out = append(out, i)
+			}
 		}
 	}
+	if l.news == nil {
+		l.news = map[*originList][]int{}
+	}
+	l.news[older] = out
 	return out
 }

@@ -81,10 +81,10 @@ func (c *comparison) passing(a Aspect, before, after bool) {
 func (c *comparison) swapped(gainedSome, lostSome bool) {
 	actualBefore, navigationsBefore := c.before.passes()
 	actualAfter, navigationsAfter := c.after.passes()
-	if gainedSome && (actualBefore || navigationsBefore) && c.after.mode == modeEnforce && !c.after.grants.Methods.Any {
+	if gainedSome && (actualBefore || navigationsBefore) && c.after.mode.decides() && !c.after.grants.Methods.Any {
 		c.add(Loss, AspectDisallowed, "methods", "requests from the origins that may call now reach the service with the methods of the policy only; before they passed with any")
 	}
-	if lostSome && (actualAfter || navigationsAfter) && c.before.mode == modeEnforce && c.after.mode.decides() && !c.before.grants.Methods.Any {
+	if lostSome && (actualAfter || navigationsAfter) && c.before.mode.decides() && c.after.mode.decides() && !c.before.grants.Methods.Any {
 		c.add(Gain, AspectDisallowed, string(AspectDisallowed), "requests from the origins that may not call any more reach the service with any method; before they did with the methods of the policy only")
 	}
 }

@@ -113,7 +113,7 @@ func (c *Change) governors() string {
 func (g *Governor) String() string {
 	s := "policy " + g.Policy
 	if g.Enforcement != policy.EnforcementEnforce.String() {
-		s += " (" + strings.ReplaceAll(g.Enforcement, "_", " ") + ")"
+		s += " (" + g.Enforcement + ")"
 	}
 	return s + where(&g.Position)
 }

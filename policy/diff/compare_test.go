@@ -317,7 +317,9 @@ func TestCompare(t *testing.T) {
 }
 
 // change is what a report says of the policy that most cases change.
-func change(lines ...string) []string { return append([]string{"api.example", "policy shop"}, lines...) }
+func change(lines ...string) []string {
+	return append([]string{"api.example", "policy shop"}, lines...)
+}
 
 // risk is a risk's line, with the reason that its kind gives.
 func risk(text string) string {

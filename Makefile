@@ -39,12 +39,14 @@ build: ## Build bin/corsgate
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/corsgate ./cmd/corsgate
 
 .PHONY: generate
-generate: ## Make the Go code and docs/policy.md of the schema anew
+generate: ## Make the Go code and the references of the schema anew
 	$(TOOL) buf generate
 	$(TOOL) buf build -o - --as-file-descriptor-set | go run ./proto/docgen -go > policy/document/fielddocs_gen.go.new
 	mv policy/document/fielddocs_gen.go.new policy/document/fielddocs_gen.go
 	$(TOOL) buf build -o - --as-file-descriptor-set | go run ./proto/docgen > docs/policy.md.new
 	mv docs/policy.md.new docs/policy.md
+	$(TOOL) buf build -o - --as-file-descriptor-set | go run ./proto/docgen -tests > docs/testing.md.new
+	mv docs/testing.md.new docs/testing.md
 
 .PHONY: format
 format: ## Format all sources

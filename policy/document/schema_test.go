@@ -183,15 +183,29 @@ func checkPlaces(t *testing.T, m protoreflect.Message, p *policy.Place, at strin
 	})
 }
 
-// TestReferenceIsComplete checks that the reference has an entry for each field
+// TestReferenceIsComplete checks that the references have an entry for each field
 // and word of the schema, once for each message.
 func TestReferenceIsComplete(t *testing.T) {
 	t.Parallel()
-	reference := read(t, "../../docs/policy.md")
-	file := corsgatev1.File_corsgate_v1_policy_proto
+	checkReference(t, "docs/policy.md", messages(corsgatev1.File_corsgate_v1_policy_proto))
+	metadata := (&corsgatev1.Metadata{}).ProtoReflect().Descriptor() // of the other file
+	checkReference(t, "docs/testing.md", append(messages(corsgatev1.File_corsgate_v1_testing_proto), metadata))
+}
+
+func messages(file protoreflect.FileDescriptor) []protoreflect.MessageDescriptor {
+	all := make([]protoreflect.MessageDescriptor, file.Messages().Len())
+	for i := range all {
+		all[i] = file.Messages().Get(i)
+	}
+	return all
+}
+
+func checkReference(t *testing.T, page string, messages []protoreflect.MessageDescriptor) {
+	t.Helper()
+	reference := read(t, "../../"+page)
 	entries := make(map[string]int)
-	for i := range file.Messages().Len() {
-		fields := file.Messages().Get(i).Fields()
+	for _, md := range messages {
+		fields := md.Fields()
 		for j := range fields.Len() {
 			fd := fields.Get(j)
 			entries[fmt.Sprintf("\n**`%s`** (", fd.JSONName())]++
@@ -209,7 +223,7 @@ func TestReferenceIsComplete(t *testing.T) {
 	}
 	for entry, want := range entries {
 		if got := bytes.Count(reference, []byte(entry)); got != want {
-			t.Errorf("docs/policy.md has %d entries like %q, want %d; make it anew with proto/docgen", got, entry, want)
+			t.Errorf("%s has %d entries like %q, want %d; make it anew with proto/docgen", page, got, entry, want)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package policytest_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -37,11 +38,12 @@ var exercises = []struct {
 func cover(t *testing.T, policyText string, requests []string) policytest.PolicyCoverage {
 	t.Helper()
 	docs := policies(t, policyText)
-	spec := "  tests:\n"
+	var spec strings.Builder
+	spec.WriteString("  tests:\n")
 	for i, request := range requests {
-		spec += "  - {name: t" + string(rune('a'+i)) + ", request: " + request + ", expect: {headersExactly: true}}\n"
+		fmt.Fprintf(&spec, "  - {name: t%d, request: %s, expect: {headersExactly: true}}\n", i, request)
 	}
-	c, err := policytest.Cover(docs, run(t, docs, spec))
+	c, err := policytest.Cover(docs, run(t, docs, spec.String()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +53,7 @@ func cover(t *testing.T, policyText string, requests []string) policytest.Policy
 	return c.Policies[0]
 }
 
-// names names parts by their fields, and outcomes by what they are.
+// names returns parts by their fields, and outcomes by what they are.
 func names(parts []policytest.Part) []string {
 	var all []string
 	for _, p := range parts {
@@ -144,42 +146,50 @@ func TestCoverKinds(t *testing.T) {
 		"a disabled policy that no request finds": {
 			"  targets: [{hosts: [x.example]}]\n  origins: [https://b.example]\n  enforcement: DISABLED\n",
 			[]string{call + "}"},
-			2, []string{"spec.targets[0].hosts[0]"}, // the route names the policy, so no target is tried
+			2,
+			[]string{"spec.targets[0].hosts[0]"}, // the route names the policy, so no target is tried
 		},
 		"a policy that only reports": {
 			"  origins: [https://b.example]\n  enforcement: REPORT_ONLY\n",
 			[]string{call + "}", call + ", method: PUT}", call + ", preflight: {method: GET, headers: [x-a]}}"},
-			5, []string{"an origin that may not call"},
+			5,
+			[]string{"an origin that may not call"},
 		},
 		"any origin": {
 			"  origins: [\"*\"]\n",
 			[]string{call + "}"},
-			4, []string{"a method that is not allowed", "a request header that is not allowed"},
+			4,
+			[]string{"a method that is not allowed", "a request header that is not allowed"},
 		},
 		"any method and header": {
 			"  origins: [\"*\"]\n  methods: [GET, \"*\"]\n  requestHeaders: [X-A, \"*\"]\n",
 			[]string{call + "}", call + ", preflight: {method: GET, headers: [x-a]}}"},
-			7, []string{"spec.methods[1]", "spec.requestHeaders[1]"},
+			7,
+			[]string{"spec.methods[1]", "spec.requestHeaders[1]"},
 		},
 		"others by the wildcards": {
 			"  origins: [\"*\"]\n  methods: [GET, \"*\"]\n  requestHeaders: [X-A, \"*\"]\n",
 			[]string{call + ", preflight: {method: PUT, headers: [x-b]}}"},
-			7, []string{"spec.methods[0]", "spec.requestHeaders[0]", "an actual request that is allowed"},
+			7,
+			[]string{"spec.methods[0]", "spec.requestHeaders[0]", "an actual request that is allowed"},
 		},
 		"a handshake uses no method": {
 			"  origins: [https://b.example]\n  methods: [GET]\n",
 			[]string{call + ", upgrade: websocket}"},
-			6, []string{"spec.methods[0]", "an origin that may not call", "a method that is not allowed", "a request header that is not allowed"},
+			6,
+			[]string{"spec.methods[0]", "an origin that may not call", "a method that is not allowed", "a request header that is not allowed"},
 		},
 		"an origin set of the policy's name": {
 			"  origins: [https://c.example]\n  originSets: [small]\n---\napiVersion: corsgate.dev/v1\nkind: CorsOriginSet\nmetadata: {name: small}\nspec: {origins: [https://b.example]}\n",
 			[]string{call + "}"},
-			6, []string{"spec.origins[0]", "an origin that may not call", "a method that is not allowed", "a request header that is not allowed"},
+			6,
+			[]string{"spec.origins[0]", "an origin that may not call", "a method that is not allowed", "a request header that is not allowed"},
 		},
 		"two hosts of one spelling": {
 			"  targets: [{hosts: [a.example], paths: [/]}, {hosts: [\"*\"], paths: [/x]}]\n  origins: [https://b.example]\n",
 			[]string{`{url: "https://A.example/", origin: https://b.example}`},
-			9, []string{"spec.targets[1].hosts[0]", "spec.targets[1].paths[0]", "an origin that may not call", "a method that is not allowed", "a request header that is not allowed"},
+			9,
+			[]string{"spec.targets[1].hosts[0]", "spec.targets[1].paths[0]", "an origin that may not call", "a method that is not allowed", "a request header that is not allowed"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package policytest
 
 import (
 	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -81,8 +82,5 @@ func find(p *policy.Place, names []string) *policy.Place {
 }
 
 func join(path string, names []string) string {
-	for _, name := range names {
-		path += "." + name
-	}
-	return path
+	return path + "." + strings.Join(names, ".")
 }

@@ -90,7 +90,7 @@ const (
 	outcomeActual     = "an actual request that is allowed"
 	outcomePreflight  = "a preflight that is allowed"
 	outcomeStranger   = "an origin that may not call"
-	outcomePassed     = "an actual request that passes although its origin may not call"
+	outcomePassed     = "an actual request that passes although its origin may not call" //nolint:gosec // no password
 	outcomeNavigation = "a form post that navigates, from an origin that may not call"
 	outcomeMethod     = "a method that is not allowed"
 	outcomeHeader     = "a request header that is not allowed"

@@ -8,16 +8,23 @@ import (
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	corsgatev1 "github.com/corsgate/corsgate/proto/corsgate/v1"
 )
 
-// described returns the schema's descriptor set with a comment on every part:
+// described returns the descriptor set of the schema with a comment on every part:
 // what buf would add, without buf.
 func described(t *testing.T) *descriptorpb.FileDescriptorSet {
 	t.Helper()
-	file := protodesc.ToFileDescriptorProto(corsgatev1.File_corsgate_v1_policy_proto)
+	return &descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{
+		describedFile(corsgatev1.File_corsgate_v1_policy_proto), describedFile(corsgatev1.File_corsgate_v1_testing_proto),
+	}}
+}
+
+func describedFile(fd protoreflect.FileDescriptor) *descriptorpb.FileDescriptorProto {
+	file := protodesc.ToFileDescriptorProto(fd)
 	info := &descriptorpb.SourceCodeInfo{}
 	say := func(comment string, path ...int32) {
 		info.Location = append(info.Location, &descriptorpb.SourceCodeInfo_Location{
@@ -43,23 +50,23 @@ func described(t *testing.T) *descriptorpb.FileDescriptorSet {
 		}
 	}
 	file.SourceCodeInfo = info
-	return &descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{file}}
+	return file
 }
 
-func render(t *testing.T, set *descriptorpb.FileDescriptorSet, asGo bool) (string, error) {
+func render(t *testing.T, set *descriptorpb.FileDescriptorSet, o options) (string, error) {
 	t.Helper()
 	in, err := proto.Marshal(set)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	err = run(bytes.NewReader(in), &out, asGo)
+	err = run(bytes.NewReader(in), &out, o)
 	return out.String(), err
 }
 
 func TestMarkdown(t *testing.T) {
 	t.Parallel()
-	page, err := render(t, described(t), false)
+	page, err := render(t, described(t), options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,9 +89,30 @@ func TestMarkdown(t *testing.T) {
 	}
 }
 
+func TestTestsMarkdown(t *testing.T) {
+	t.Parallel()
+	page, err := render(t, described(t), options{tests: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"\n# Testing policies\n",
+		"\n## CorsPolicyTest\n",
+		"\n### `spec.tests[].rows[]` of a CorsPolicyTest\n",
+		"\n## `request`\n",
+		"\n### `request.preflight`\n",
+		"\n## `expect`\n",
+		"\n**`headersExactly`** (true or false)\\\nAbout headersExactly. More.\n",
+	} {
+		if n := strings.Count(page, want); n != 1 {
+			t.Errorf("the page has %d times, want once:\n%s", n, want)
+		}
+	}
+}
+
 func TestGo(t *testing.T) {
 	t.Parallel()
-	source, err := render(t, described(t), true)
+	source, err := render(t, described(t), options{asGo: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,12 +135,12 @@ func TestErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if out, err := render(t, c.set, false); err == nil || !strings.Contains(err.Error(), c.want) || out != "" {
+			if out, err := render(t, c.set, options{}); err == nil || !strings.Contains(err.Error(), c.want) || out != "" {
 				t.Errorf("error %v, output %q; want %q and none", err, out, c.want)
 			}
 		})
 	}
-	if err := run(strings.NewReader("not a descriptor set"), &bytes.Buffer{}, false); err == nil {
+	if err := run(strings.NewReader("not a descriptor set"), &bytes.Buffer{}, options{}); err == nil {
 		t.Error("what is not a descriptor set is read")
 	}
 }

@@ -1,9 +1,10 @@
-// Command docgen makes what is derived from the comments of the policy's schema:
-// the reference in docs/policy.md and the table of field documentation that
-// error texts quote. It reads a descriptor set with source information from its
-// input and writes to its output:
+// Command docgen makes what is derived from the comments of the schema of policies
+// and of their tests: the references in docs/policy.md and docs/testing.md, and the
+// table of field documentation that error texts quote. It reads a descriptor set
+// with source information from its input and writes to its output:
 //
 //	buf build -o - --as-file-descriptor-set | docgen > docs/policy.md
+//	buf build -o - --as-file-descriptor-set | docgen -tests > docs/testing.md
 //	buf build -o - --as-file-descriptor-set | docgen -go > policy/document/fielddocs_gen.go
 package main
 
@@ -19,28 +20,43 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 )
 
-// schema is the file that documents are described in.
-const schema = "corsgate/v1/policy.proto"
+// The files that documents are described in.
+const (
+	schema      = "corsgate/v1/policy.proto"
+	testsSchema = "corsgate/v1/testing.proto"
+)
+
+// options is what to make: without any, the reference of policies.
+type options struct {
+	asGo, tests bool
+}
 
 func main() {
-	asGo := flag.Bool("go", false, "write the table of field documentation as Go")
+	var o options
+	flag.BoolVar(&o.asGo, "go", false, "write the table of field documentation as Go")
+	flag.BoolVar(&o.tests, "tests", false, "write of the documents that test policies")
 	flag.Parse()
-	if err := run(os.Stdin, os.Stdout, *asGo); err != nil {
+	if err := run(os.Stdin, os.Stdout, o); err != nil {
 		fmt.Fprintln(os.Stderr, "docgen:", err)
 		os.Exit(1)
 	}
 }
 
-func run(in io.Reader, out io.Writer, asGo bool) error {
-	file, err := read(in)
+func run(in io.Reader, out io.Writer, o options) error {
+	path, introduction := schema, introduction
+	if o.tests {
+		path, introduction = testsSchema, testsIntroduction
+	}
+	file, err := read(in, path)
 	if err != nil {
 		return err
 	}
-	render := markdown
-	if asGo {
-		render = golang
+	var text []byte
+	if o.asGo {
+		text, err = golang(file)
+	} else {
+		text, err = markdown(file, introduction)
 	}
-	text, err := render(file)
 	if err != nil {
 		return err
 	}
@@ -50,8 +66,8 @@ func run(in io.Reader, out io.Writer, asGo bool) error {
 	return nil
 }
 
-// read returns the schema's file of a descriptor set.
-func read(in io.Reader) (protoreflect.FileDescriptor, error) {
+// read returns a file of a descriptor set.
+func read(in io.Reader, path string) (protoreflect.FileDescriptor, error) {
 	data, err := io.ReadAll(in)
 	if err != nil {
 		return nil, fmt.Errorf("read the descriptor set: %w", err)
@@ -64,9 +80,9 @@ func read(in io.Reader) (protoreflect.FileDescriptor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("resolve the descriptor set: %w", err)
 	}
-	file, err := files.FindFileByPath(schema)
+	file, err := files.FindFileByPath(path)
 	if err != nil {
-		return nil, fmt.Errorf("find %s in the descriptor set: %w", schema, err)
+		return nil, fmt.Errorf("find %s in the descriptor set: %w", path, err)
 	}
 	return file, nil
 }

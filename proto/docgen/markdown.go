@@ -9,17 +9,23 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// introduction is what stands before the reference.
+// introduction is what stands before the reference of policies.
 //
 //go:embed introduction.md
 var introduction string
 
+// testsIntroduction is what stands before the reference of tests.
+//
+//go:embed testing.md
+var testsIntroduction string
+
 // markdown renders the reference of the documents.
-func markdown(file protoreflect.FileDescriptor) ([]byte, error) {
+func markdown(file protoreflect.FileDescriptor, introduction string) ([]byte, error) {
 	p := &page{users: users(file)}
 	p.b.WriteString(introduction)
 	for i := range file.Messages().Len() {
 		if md := file.Messages().Get(i); isKind(md) {
+			p.kinds++
 			if err := p.section(md, string(md.Name()), "", "##"); err != nil {
 				return nil, err
 			}
@@ -63,6 +69,8 @@ func users(file protoreflect.FileDescriptor) map[protoreflect.FullName]int {
 type page struct {
 	b     bytes.Buffer
 	users map[protoreflect.FullName]int
+	// kinds counts the kinds of documents on the page.
+	kinds int
 	// shared holds the fields whose messages belong to several kinds.
 	shared []protoreflect.FieldDescriptor
 }
@@ -74,7 +82,7 @@ func (p *page) section(md protoreflect.MessageDescriptor, kind, path, heading st
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(&p.b, "\n%s %s\n\n%s\n", heading, title(kind, path), wrap(anonymous(doc, md), ""))
+	fmt.Fprintf(&p.b, "\n%s %s\n\n%s\n", heading, p.title(kind, path), wrap(anonymous(doc, md), ""))
 	fields := md.Fields()
 	for i := range fields.Len() {
 		if err := p.field(fields.Get(i)); err != nil {
@@ -97,10 +105,12 @@ func (p *page) section(md protoreflect.MessageDescriptor, kind, path, heading st
 }
 
 // title names a section, by the kind of document and the path within it.
-func title(kind, path string) string {
+func (p *page) title(kind, path string) string {
 	switch {
 	case path == "":
 		return kind
+	case kind == "" && p.kinds == 1:
+		return "`" + path + "`"
 	case kind == "":
 		return "`" + path + "` of every document"
 	default:

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"hash/maphash"
 	"slices"
 	"strings"
 	"time"
@@ -27,7 +28,8 @@ type Options struct {
 // nil. All problems are reported at once, ordered by position.
 func Compile(docs []Document, opts Options) (*Set, Problems) {
 	c := compiler{
-		now: opts.Now,
+		now:  opts.Now,
+		seed: maphash.MakeSeed(),
 		set: &Set{
 			byName:   map[string]*Policy{},
 			targets:  targetIndex{exact: map[string]*hostTargets{}, below: map[string]*hostTargets{}},
@@ -105,6 +107,8 @@ type compiler struct {
 	problems   Problems
 	press      press
 	now        time.Time
+	// seed is that of the set's tables of origins.
+	seed maphash.Seed
 	// expired counts the temporary origins that are over: what the set does
 	// depends on it.
 	expired int
@@ -134,14 +138,14 @@ func (c *compiler) addOriginSet(doc *Document, m *corsgatev1.CorsOriginSet) {
 		return
 	}
 	c.set.originSets++
-	set := &originSet{doc: doc, plainHTTP: absent, null: absent, index: newOriginIndex(doc, partOrigins, len(m.GetSpec().GetOrigins()))}
+	set := &originSet{doc: doc, plainHTTP: absent, null: absent, index: newOriginIndex(c.seed, doc, partOrigins, m.GetSpec().GetOrigins())}
 	c.originSets[name] = set
 	if len(m.GetSpec().GetOrigins()) == 0 {
 		c.report(doc, doc.Root.Field("spec"), SeverityError, "spec.origins", &fault{
 			"origins_missing", "the set has no origin", "list its origins, or remove the set",
 		})
 	}
-	c.addOrigins(&set.index, m.GetSpec().GetOrigins(), set.check)
+	c.addOrigins(&set.index, set.check)
 }
 
 // check refuses what no policy could let a set hold, and notes what policies with
@@ -172,21 +176,23 @@ func (c *compiler) reportTwin(doc, first *Document, kind, name string) {
 	})
 }
 
-// addOrigins indexes a list of patterns and reports what is wrong with them. What
-// check finds wrong is an error as well.
-func (c *compiler) addOrigins(index *originIndex, list []string, check func(at int32, p *pattern) *fault) {
-	for i, text := range list {
-		at := int32(i)
-		p, f := parsePattern(text)
-		if f == nil {
+// addOrigins indexes the patterns of the index's list and reports what is wrong
+// with them. What check finds wrong is an error as well.
+func (c *compiler) addOrigins(index *originIndex, check func(at int32, p *pattern) *fault) {
+	var p pattern // one for all: a list may have a million
+	for i, text := range index.list {
+		at := int32(i) //nolint:gosec // A list within a protobuf message, which has two gigabytes at the most.
+		var f *fault
+		if p, f = parsePattern(text); f == nil {
 			f = check(at, &p)
 		}
-		place, path := index.item(at)
 		if f != nil {
+			place, path := index.item(at)
 			c.report(index.doc, place, SeverityError, path, f)
 			continue
 		}
-		if twin, ok := index.add(p, at); ok {
+		if twin, ok := index.add(&p, at); ok {
+			place, path := index.item(at)
 			first, _ := index.item(twin)
 			c.report(index.doc, place, SeverityWarning, path, &fault{
 				"origin_duplicate", fmt.Sprintf("%q is listed already, at %s", text, index.doc.at(first)), "remove one of them",

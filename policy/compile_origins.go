@@ -13,10 +13,10 @@ import (
 func (b *policyBuilder) origins() {
 	rules := &b.policy.origins
 	list, excluded := b.spec.GetOrigins(), b.spec.GetExcludeOrigins()
-	rules.own = newOriginIndex(b.doc, partOrigins, len(list))
-	rules.excluded = newOriginIndex(b.doc, partExcludeOrigins, len(excluded))
-	b.addOrigins(&rules.own, list, b.checkOwn)
-	b.addOrigins(&rules.excluded, excluded, func(_ int32, p *pattern) *fault {
+	rules.own = newOriginIndex(b.seed, b.doc, partOrigins, list)
+	rules.excluded = newOriginIndex(b.seed, b.doc, partExcludeOrigins, excluded)
+	b.addOrigins(&rules.own, b.checkOwn)
+	b.addOrigins(&rules.excluded, func(_ int32, p *pattern) *fault {
 		if p.form == patternAny {
 			return misplacedAny()
 		}
@@ -74,14 +74,14 @@ func plainHTTPFault() *fault {
 // temporaryOrigins compiles those that are not over yet.
 func (b *policyBuilder) temporaryOrigins(rules *originRules) {
 	entries := b.spec.GetTemporaryOrigins()
-	rules.temporary = newOriginIndex(b.doc, partTemporaryOrigins, len(entries))
 	texts := make([]string, len(entries))
 	ends := make([]time.Time, len(entries))
 	for i, entry := range entries {
 		texts[i] = entry.GetOrigin()
 		ends[i] = b.until(i, entry.GetUntil())
 	}
-	b.addOrigins(&rules.temporary, texts, func(at int32, p *pattern) *fault {
+	rules.temporary = newOriginIndex(b.seed, b.doc, partTemporaryOrigins, texts)
+	b.addOrigins(&rules.temporary, func(at int32, p *pattern) *fault {
 		if p.form == patternAny {
 			return misplacedAny()
 		}

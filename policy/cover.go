@@ -45,7 +45,8 @@ func (p *pattern) matchesHost(host string) bool {
 // entry and its equals.
 func (x *originIndex) covering(p *pattern, at int32, from *originIndex) (wider int32, ok bool) {
 	if from != x && p.form == patternExact {
-		if twin, ok := x.exact[p.exact()]; ok {
+		text := p.exact()
+		if twin, ok := x.exact.find(text, x.exact.hash(text)); ok {
 			return twin, true
 		}
 	}
@@ -88,7 +89,7 @@ func (r *originRules) mayAllow(p *pattern) bool {
 	text := p.exact()
 	o, form := parseOrigin(text)
 	for _, index := range []*originIndex{&r.own, &r.temporary} {
-		if _, ok := index.find(&o, form); ok {
+		if _, ok := index.find(&o, form, index.exact.hash(text)); ok {
 			return true
 		}
 	}
@@ -100,10 +101,11 @@ func (x *originIndex) each(f func(p *pattern, at int32)) {
 	if x.nullAt != absent {
 		f(&pattern{form: patternNull}, x.nullAt)
 	}
-	for text, at := range x.exact {
-		p, _ := parsePattern(text)
+	var p pattern
+	x.exact.each(func(text string, at int32) {
+		p, _ = parsePattern(text)
 		f(&p, at)
-	}
+	})
 	for _, m := range []map[string][]entry{x.hosts, x.tails} {
 		for _, entries := range m {
 			for i := range entries {
@@ -118,11 +120,7 @@ func (x *originIndex) drop(gone func(at int32) bool) {
 	if x.nullAt != absent && gone(x.nullAt) {
 		x.nullAt = absent
 	}
-	for text, at := range x.exact {
-		if gone(at) {
-			delete(x.exact, text)
-		}
-	}
+	x.exact.drop(gone)
 	for _, m := range []map[string][]entry{x.hosts, x.tails} {
 		for key, entries := range m {
 			kept := entries[:0]

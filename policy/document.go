@@ -13,6 +13,9 @@ type Document struct {
 	File string
 	// Message is a *corsgatev1.CorsPolicy or a *corsgatev1.CorsOriginSet.
 	Message proto.Message
+	// Texts may hold the message's origins once more, each followed by a line
+	// feed. Where it does, and shares their memory, a set needs no copy of them.
+	Texts string
 	// Root is where the document and its parts stand in File. It may be nil.
 	Root *Place
 }

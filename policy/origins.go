@@ -1,6 +1,9 @@
 package policy
 
-import "regexp"
+import (
+	"hash/maphash"
+	"regexp"
+)
 
 // originRules is which origins may call: what a policy lists, what the sets
 // that it names list, and what it excludes.
@@ -30,17 +33,18 @@ func (r *originRules) match(o *origin, form originForm) (allowed bool, why Reaso
 	if form == formMalformed {
 		return false, ReasonOriginMalformed, ruleRef{}
 	}
-	if at, ok := r.excluded.find(o, form); ok {
+	hash := r.own.exact.hash(o.text)
+	if at, ok := r.excluded.find(o, form, hash); ok {
 		return false, ReasonOriginExcluded, ruleRef{r.excluded.doc, r.excluded.part, at}
 	}
-	if at, ok := r.own.find(o, form); ok {
+	if at, ok := r.own.find(o, form, hash); ok {
 		return true, ReasonOriginAllowed, ruleRef{r.own.doc, r.own.part, at}
 	}
-	if at, ok := r.temporary.find(o, form); ok {
+	if at, ok := r.temporary.find(o, form, hash); ok {
 		return true, ReasonOriginAllowed, ruleRef{r.temporary.doc, r.temporary.part, at}
 	}
 	for _, set := range r.sets {
-		if at, ok := set.find(o, form); ok {
+		if at, ok := set.find(o, form, hash); ok {
 			return true, ReasonOriginAllowed, ruleRef{set.doc, set.part, at}
 		}
 	}
@@ -63,11 +67,15 @@ func (r *originRules) match(o *origin, form originForm) (allowed bool, why Reaso
 type originIndex struct {
 	doc  *Document
 	part rulePart
+	list []string
 
 	size   int
 	anyAt  int32
 	nullAt int32
-	exact  map[string]int32
+	exact  originTable
+	// next is the entry that add expects, and begin is where its text stands
+	// among those of exact.
+	next, begin int
 	// hosts holds patterns with any port, by host.
 	hosts map[string][]entry
 	// tails holds patterns with wildcards, by the literal end of their host.
@@ -83,11 +91,19 @@ type entry struct {
 
 const absent = -1
 
-func newOriginIndex(doc *Document, part rulePart, capacity int) originIndex {
-	return originIndex{
-		doc: doc, part: part, anyAt: absent, nullAt: absent,
-		exact: make(map[string]int32, capacity), hosts: map[string][]entry{}, tails: map[string][]entry{},
+// newOriginIndex makes an index for a list that is added to it in its order. All
+// indexes of a set have one seed, so that an origin is hashed once.
+func newOriginIndex(seed maphash.Seed, doc *Document, part rulePart, list []string) originIndex {
+	x := originIndex{doc: doc, part: part, list: list, anyAt: absent, nullAt: absent, exact: originTable{seed: seed}}
+	if len(list) == 0 {
+		return x
 	}
+	given := ""
+	if part == partOrigins {
+		given = doc.Texts
+	}
+	x.exact = newOriginTable(seed, list, joinOrigins(list, given))
+	return x
 }
 
 // item returns where an entry stands, and its path within the document.
@@ -98,9 +114,9 @@ func (x *originIndex) item(at int32) (place *Place, path string) {
 
 func (x *originIndex) empty() bool { return x.size == 0 }
 
-// add indexes a pattern. It returns the place of an equal one that is there
-// already.
-func (x *originIndex) add(p pattern, at int32) (twin int32, isTwin bool) {
+// add indexes the pattern of an entry, which lies behind those that were added. It
+// returns the place of an equal one that is there already.
+func (x *originIndex) add(p *pattern, at int32) (twin int32, isTwin bool) {
 	x.size++
 	switch p.form {
 	case patternAny:
@@ -108,17 +124,21 @@ func (x *originIndex) add(p pattern, at int32) (twin int32, isTwin bool) {
 	case patternNull:
 		return takePlace(&x.nullAt, at)
 	case patternExact:
-		key := p.exact()
-		if first, ok := x.exact[key]; ok {
-			return first, true
-		}
-		x.exact[key] = at
+		return x.exact.add(x.list[at], x.begins(int(at)), at)
 	case patternHost:
-		return addEntry(x.hosts, p.host, entry{p, at})
+		return addEntry(&x.hosts, p.host, entry{*p, at})
 	case patternSubdomains, patternGlob:
-		return addEntry(x.tails, p.tail, entry{p, at})
+		return addEntry(&x.tails, p.tail, entry{*p, at})
 	}
 	return 0, false
+}
+
+// begins returns where the text of an entry stands among those of the list.
+func (x *originIndex) begins(at int) int {
+	for ; x.next < at; x.next++ {
+		x.begin += len(x.list[x.next]) + 1
+	}
+	return x.begin
 }
 
 func takePlace(place *int32, at int32) (twin int32, isTwin bool) {
@@ -129,13 +149,17 @@ func takePlace(place *int32, at int32) (twin int32, isTwin bool) {
 	return 0, false
 }
 
-func addEntry(m map[string][]entry, key string, e entry) (twin int32, isTwin bool) {
-	for _, other := range m[key] {
-		if e.equal(&other.pattern) {
-			return other.at, true
+func addEntry(m *map[string][]entry, key string, e entry) (twin int32, isTwin bool) {
+	entries := (*m)[key]
+	for i := range entries {
+		if e.equal(&entries[i].pattern) {
+			return entries[i].at, true
 		}
 	}
-	m[key] = append(m[key], e)
+	if *m == nil {
+		*m = map[string][]entry{}
+	}
+	(*m)[key] = append(entries, e)
 	return 0, false
 }
 
@@ -154,16 +178,18 @@ func (p *pattern) equal(q *pattern) bool {
 
 // find returns the most specific entry that an origin matches: the origin
 // itself, then its host at any port, then the longest spelled-out end of its
-// host; among equals the first in the list. `*` is not looked at.
-func (x *originIndex) find(o *origin, form originForm) (at int32, ok bool) {
-	switch form {
-	case formNull:
+// host; among equals the first in the list. `*` is not looked at. The hash is that
+// of the origin's text.
+func (x *originIndex) find(o *origin, form originForm, hash uint64) (at int32, ok bool) {
+	switch {
+	case x.size == 0:
+		return absent, false
+	case form == formNull:
 		return x.nullAt, x.nullAt != absent
-	case formTuple:
-	default:
+	case form != formTuple:
 		return absent, false
 	}
-	if at, ok := x.exact[o.text]; ok {
+	if at, ok := x.exact.find(o.text, hash); ok {
 		return at, true
 	}
 	if len(x.hosts) > 0 {

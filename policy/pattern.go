@@ -129,6 +129,23 @@ func cutLastLabel(s string) (rest, label string, more bool) {
 
 // parsePattern reads an entry of `origins`.
 func parsePattern(s string) (pattern, *fault) {
+	// Nearly all entries of a long list are origins as browsers send them.
+	if o, form := parseOrigin(s); form == formTuple && o.scheme != schemeFile && !strings.Contains(o.host, punycodePrefix) {
+		return pattern{scheme: o.scheme, host: o.host, port: o.port}, nil
+	}
+	return parseUnusualPattern(s)
+}
+
+// schemeFile is that of pages whose origin browsers never send, and
+// punycodePrefix begins labels that must be decoded to be checked.
+const (
+	schemeFile     = "file"
+	punycodePrefix = "xn--"
+)
+
+// parseUnusualPattern reads what may be more or less than an origin, and says
+// what is wrong with it.
+func parseUnusualPattern(s string) (pattern, *fault) {
 	switch {
 	case s == "*":
 		return pattern{form: patternAny}, nil
@@ -172,7 +189,7 @@ func parseScheme(s string) (scheme, rest string, f *fault) {
 		return "", "", &fault{"origin_scheme", quote(s) + " has no scheme, and an origin is a scheme, a host and perhaps a port", "write \"https://" + strings.TrimPrefix(s, "//") + "\""}
 	case strings.Contains(scheme, "*"):
 		return "", "", &fault{"origin_scheme", quote(s) + " has a wildcard in its scheme", "list one origin for each scheme"}
-	case scheme == "file":
+	case scheme == schemeFile:
 		return "", "", &fault{"origin_scheme", "browsers send the origin of a file as null", "to let such pages in, which lets every sandboxed document in as well, write \"null\""}
 	case !isScheme(strings.ToLower(scheme)):
 		return "", "", &fault{"origin_scheme", quote(scheme) + " is not a scheme", "a scheme is a letter and then letters, digits, \"+\", \"-\" or \".\""}
@@ -247,7 +264,7 @@ func hostFault(s, host string) *fault {
 
 // checkPunycode refuses labels that look like Punycode and are none.
 func checkPunycode(s, host string) *fault {
-	if !strings.Contains(host, "xn--") {
+	if !strings.Contains(host, punycodePrefix) {
 		return nil
 	}
 	if _, err := idna.Lookup.ToUnicode(host); err != nil {

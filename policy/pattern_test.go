@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"hash/maphash"
 	"regexp"
 	"strings"
 	"testing"
@@ -46,10 +47,10 @@ func TestPatterns(t *testing.T) {
 			t.Errorf("%s is refused: %s", tc.pattern, f.reason)
 			continue
 		}
-		index := newOriginIndex(&Document{}, partOrigins, 1)
-		index.add(p, 7)
+		index := newIndex([]string{"https://x.invalid", tc.pattern})
+		index.add(&p, 1)
 		for s := range strings.FieldsSeq(tc.match) {
-			if at, ok := find(t, &index, s); !ok || at != 7 {
+			if at, ok := find(t, &index, s); !ok || at != 1 {
 				t.Errorf("%s does not match %s", tc.pattern, s)
 			}
 		}
@@ -61,24 +62,29 @@ func TestPatterns(t *testing.T) {
 	}
 }
 
+func newIndex(list []string) originIndex {
+	return newOriginIndex(maphash.MakeSeed(), &Document{}, partOrigins, list)
+}
+
 func find(tb testing.TB, index *originIndex, text string) (int32, bool) {
 	tb.Helper()
 	o, form := parseOrigin(text)
-	return index.find(&o, form)
+	return index.find(&o, form, index.exact.hash(text))
 }
 
 // The most specific entry is the rule that a decision names.
 func TestMostSpecificEntry(t *testing.T) {
 	t.Parallel()
-	index := newOriginIndex(&Document{}, partOrigins, 0)
-	for i, text := range []string{
+	texts := []string{
 		"https://*.shop.example", "https://*.a.shop.example", "https://b.a.shop.example:*", "https://b.a.shop.example:8443", "https://p-*.a.shop.example",
-	} {
+	}
+	index := newIndex(texts)
+	for i, text := range texts {
 		p, f := parsePattern(text)
 		if f != nil {
 			t.Fatalf("%s: %s", text, f.reason)
 		}
-		index.add(p, int32(i))
+		index.add(&p, int32(i))
 	}
 	for origin, want := range map[string]int32{
 		"https://x.shop.example": 0, "https://a.shop.example": 0, "https://x.a.shop.example": 1,
@@ -126,18 +132,18 @@ var (
 func TestPatternsAgainstReference(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		index := newOriginIndex(&Document{}, partOrigins, 0)
 		texts := rapid.SliceOfN(drawPattern, 1, 6).Draw(t, "patterns")
+		index := newIndex(texts)
 		for i, text := range texts {
 			p, f := parsePattern(text)
 			if f != nil {
 				t.Fatalf("%s is refused: %s", text, f.reason)
 			}
-			index.add(p, int32(i))
+			index.add(&p, int32(i))
 		}
 		s := drawOrigin.Draw(t, "origin")
 		o, form := parseOrigin(s)
-		_, got := index.find(&o, form)
+		_, got := index.find(&o, form, index.exact.hash(s))
 		want := false
 		for _, text := range texts {
 			want = want || reference(text).MatchString(s)
@@ -174,8 +180,8 @@ func FuzzParsePattern(f *testing.F) {
 		// A wildcard stands for what it stands for, and for nothing else.
 		sample := strings.TrimSuffix(strings.Replace(s, "://*.", "://a.", 1), ":*")
 		sample = strings.ReplaceAll(sample, "*", "a")
-		index := newOriginIndex(&Document{}, partOrigins, 0)
-		index.add(p, 0)
+		index := newIndex([]string{s})
+		index.add(&p, 0)
 		if _, ok := find(t, &index, sample); !ok {
 			t.Fatalf("%q does not match %q", s, sample)
 		}

@@ -92,7 +92,7 @@ func countVisits(w http.ResponseWriter, r *http.Request) {
 			visits = n + 1
 		}
 	}
-	http.SetCookie(w, &http.Cookie{ //nolint:gosec // SameSite=None is what this is about.
+	http.SetCookie(w, &http.Cookie{
 		Name: "visits", Value: strconv.Itoa(visits), Path: "/v1/me",
 		HttpOnly: true, Secure: true, SameSite: http.SameSiteNoneMode, Partitioned: true,
 	})

@@ -82,7 +82,7 @@ func (p project) run(ctx context.Context, to screen, args ...string) error {
 
 func (p project) make(ctx context.Context, args ...string) *exec.Cmd {
 	all := slices.Concat(p.command[1:], args)
-	cmd := exec.CommandContext(ctx, p.command[0], all...) //nolint:gosec // One of two names, above.
+	cmd := exec.CommandContext(ctx, p.command[0], all...)
 	cmd.Dir = p.dir
 	return cmd
 }
@@ -94,7 +94,7 @@ func (p project) envoyLog(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find Envoy's container: %w", err)
 	}
-	out, err := exec.CommandContext(ctx, "docker", "logs", strings.TrimSpace(string(id))).Output() //nolint:gosec // An id from compose.
+	out, err := exec.CommandContext(ctx, "docker", "logs", strings.TrimSpace(string(id))).Output()
 	if err != nil {
 		return nil, fmt.Errorf("read the log of Envoy's container: %w", err)
 	}

@@ -57,7 +57,7 @@ func runAgainst(ctx context.Context, to screen, opts options) error {
 	var log accessLog
 	if opts.accessLog != "" {
 		log = func(context.Context) ([]string, error) {
-			text, err := os.ReadFile(opts.accessLog) //nolint:gosec // The file that the person at the keyboard names.
+			text, err := os.ReadFile(opts.accessLog)
 			if err != nil {
 				return nil, fmt.Errorf("read the file that --access-log names: %w", err)
 			}

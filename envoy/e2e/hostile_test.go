@@ -57,7 +57,7 @@ func TestHostileBytes(t *testing.T) {
 				for _, hostile := range hostileBytes() {
 					value := fmt.Sprintf(where.format, hostile)
 					fields := []hpack.HeaderField{{Name: where.name, Value: value}}
-					for _, other := range strings.Split(where.rest, "|") {
+					for other := range strings.SplitSeq(where.rest, "|") {
 						if name, value, found := strings.Cut(other, ": "); found {
 							fields = append(fields, hpack.HeaderField{Name: name, Value: value})
 						}

@@ -32,11 +32,11 @@ func writeTable(out io.Writer, results []result) error {
 	}
 	lines := []string{head.String(), rule.String()}
 	for _, name := range slices.Sorted(maps.Keys(groups)) {
-		line := "| " + title(name) + " |"
+		cells := []string{title(name)}
 		for _, r := range results {
-			line += " " + cell(r.ended[name]) + " |"
+			cells = append(cells, cell(r.ended[name]))
 		}
-		lines = append(lines, line)
+		lines = append(lines, "| "+strings.Join(cells, " | ")+" |")
 	}
 	if _, err := fmt.Fprintln(out, strings.Join(lines, "\n")); err != nil {
 		return fmt.Errorf("write the table: %w", err)

@@ -73,7 +73,7 @@ func installChromium(ctx context.Context) (path string, err error) {
 		{"update", "-q"},
 		{"install", "-q", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300", "chromium"},
 	} {
-		install := exec.CommandContext(ctx, "apt-get", args...) //nolint:gosec // One of the two lists above.
+		install := exec.CommandContext(ctx, "apt-get", args...)
 		install.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
 		if out, err := install.CombinedOutput(); err != nil {
 			return "", fmt.Errorf("apt-get %s: %w\n%s\n%s", args[0], err, out, chromiumMend)

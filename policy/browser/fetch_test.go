@@ -8,9 +8,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 )
 
-func mustURL(tb testing.TB, text string) *url.URL {
+func mustURL(tb rapid.TB, text string) *url.URL {
 	tb.Helper()
 	u, err := url.Parse(text)
 	if err != nil {

@@ -40,7 +40,7 @@ func (r *Report) writeRisks(b *bytes.Buffer, severity Severity) {
 	for i := range r.Changes {
 		for j := range r.Changes[i].Risks {
 			if risk := &r.Changes[i].Risks[j]; risk.Severity == severity {
-				fmt.Fprintf(b, "- **%s** `%s`: %s; %s%s\n", severity, risk.Code, escape(risk.Text), risk.Reason, codeWhere(risk.Position))
+				fmt.Fprintf(b, "- **%s** `%s`: %s; %s%s\n", severity, risk.Code, code(risk.Text), risk.Reason, codeWhere(risk.Position))
 			}
 		}
 	}
@@ -65,6 +65,9 @@ func (c *Change) writeMarkdown(b *bytes.Buffer) {
 			note := ""
 			if v.Note != "" {
 				note = " (" + v.Note + ")"
+			}
+			if v.OriginSet != "" {
+				note += " in the origin set " + code(v.OriginSet)
 			}
 			fmt.Fprintf(b, "  - %s%s%s\n", code(v.Text), note, codeWhere(&v.Position))
 		}

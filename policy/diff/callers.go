@@ -30,8 +30,12 @@ func (c *comparison) origins() {
 func (c *comparison) listOrigins(d Direction, entries []entry, what string) {
 	text := count(len(entries), "origin", "origins")
 	switch {
-	case slices.ContainsFunc(entries, func(e entry) bool { return e.text == "*" && !e.regex }):
-		text = "any origin"
+	case d == Gain && c.after.any && !c.before.any:
+		if text = "any origin"; len(c.after.excludes.texts) > 0 {
+			what += ", but for excludeOrigins"
+		}
+	case d == Loss && c.before.any && !c.after.any:
+		text = "any origin that is not listed"
 	case slices.ContainsFunc(entries, func(e entry) bool { return e.wide || e.regex }):
 		text = count(len(entries), "origin or pattern", "origins or patterns")
 	}

@@ -142,6 +142,11 @@ func TestCompare(t *testing.T) {
 			shop("origins: [https://*.x.example]"), shop("origins: [https://pr-*.x.example, https://*.b.x.example]"),
 			change("- origins: 1 origin or pattern may not call any more", "https://*.x.example"),
 		},
+		"a wide exclusion removed": {
+			shop("origins: [https://a.x.example, https://b.example]", "excludeOrigins: ['https://*.x.example']"),
+			shop("origins: [https://a.x.example, https://b.example]"),
+			change("+ origins: 2 origins or patterns may call", "https://a.x.example", "https://*.x.example (excludeOrigins)", risk("medium exclusion_removed: https://*.x.example")),
+		},
 		"any port": {
 			shop("origins: [https://a.example]"), shop("origins: ['https://a.example:*']"),
 			change("+ origins: 1 origin or pattern may call", "https://a.example:*", risk("medium wildcard_widened: https://a.example:*")),
@@ -149,6 +154,18 @@ func TestCompare(t *testing.T) {
 		"any origin": {
 			shop("origins: [https://a.example]"), shop("origins: ['*']"),
 			change("+ origins: any origin may call", "*", risk("high any_origin: *")),
+		},
+		"any origin but one": {
+			shop(), shop("origins: ['*']", "excludeOrigins: [https://evil.example]"),
+			change("+ origins: any origin may call, but for excludeOrigins", "*", risk("high any_origin: *")),
+		},
+		"not any origin any more": {
+			shop("origins: ['*']"), shop(), change("- origins: any origin that is not listed may not call any more", "*"),
+		},
+		"any origin, with a new exclusion": {
+			shop("origins: ['*']"), shop("origins: ['*']", "excludeOrigins: [https://evil.example]"),
+			change("- origins: 1 origin may not call any more", "https://evil.example (excludeOrigins)",
+				`- origins: requests whose Origin is malformed may not call any more, and answers name the origin in place of "*"`),
 		},
 		"null and plain http": {
 			shop(), shop("origins: [https://shop.example, 'null', http://a.example, http://b.example]"),
@@ -346,5 +363,21 @@ func TestNoPolicyPasses(t *testing.T) {
 	}
 	if d := cmp.Diff(want, lines(t, report)); d != "" {
 		t.Errorf("report (-want +got):\n%s", d)
+	}
+}
+
+// What documents say is not taken for markup, nor for the end of a code span.
+func TestMarkdownEscapes(t *testing.T) {
+	t.Parallel()
+	before := sideOf(t, "old.yaml", shop(), policy.Options{})
+	after := sideOf(t, "new`_1.yaml", shop("originRegexes: ['https://a`b\\.example']", "requestHeaders: [X-A*_b]"), policy.Options{})
+	var b bytes.Buffer
+	if err := diff.Compare(before, after, diff.Options{}).WriteMarkdown(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"- `` /https://a`b\\.example/ `` (regular expression) — `` new`_1.yaml:6:19 ``\n", "**: x-a\\*\\_b — ``", "`origin_regex`: `` /https://a`b\\.example/ ``; "} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("the comment lacks %q:\n%s", want, b.String())
+		}
 	}
 }

@@ -164,14 +164,10 @@ func (c *collector) sameSet(list *originList) *originList {
 
 func (c *collector) isNew(e *entry) bool {
 	switch {
-	case !c.from.mode.decides():
-		return true
-	case c.from.any && !e.exclusion && (e.wide || e.regex):
-		return false
 	case e.regex:
-		return !c.from.regexes.has(e.text)
+		return !c.from.any && !(c.from.mode.decides() && c.from.regexes.has(e.text))
 	case e.wide:
-		return !c.from.wide.covers(e.pattern) && !c.to.kept.covers(e.pattern)
+		return !c.from.any && !c.from.wide.covers(e.pattern) && !c.to.kept.covers(e.pattern)
 	}
 	return !c.from.allows(e.text) && c.to.allows(e.text)
 }

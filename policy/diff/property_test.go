@@ -29,11 +29,38 @@ func TestReportsNameWhatDecisionsShow(t *testing.T) {
 		options := policy.Options{NoPolicy: rapid.SampledFrom([]policy.Disposition{policy.DispositionDeny, policy.DispositionPass}).Draw(t, "no policy")}
 		from, to := before.compile(t, options), after.compile(t, options)
 		report := diff.Compare(from, to, diff.Options{Examples: -1})
+		checkOrigins(t, report, from.Set, to.Set)
 		for range 25 {
 			r := drawRequest(t)
 			checkRequest(t, report, from.Set, to.Set, &r)
 		}
 	})
+}
+
+// checkOrigins asks both sets about each single origin that the report names.
+func checkOrigins(t *rapid.T, report *diff.Report, before, after *policy.Set) {
+	t.Helper()
+	for _, change := range report.Changes {
+		for _, item := range change.Items {
+			for _, value := range item.Values {
+				if item.Aspect != diff.AspectOrigins || strings.ContainsAny(value.Text, "*/[") && !slices.Contains(exactOrigins, value.Text) {
+					continue
+				}
+				was, is := mayCall(before, change.Before, value.Text), mayCall(after, change.After, value.Text)
+				if was != (item.Direction == diff.Loss) || is != (item.Direction == diff.Gain) {
+					t.Fatalf("%s of %s, which may call before: %t, and after: %t", item.Direction, value.Text, was, is)
+				}
+			}
+		}
+	}
+}
+
+func mayCall(set *policy.Set, g *diff.Governor, origin string) bool {
+	if g == nil {
+		return false
+	}
+	d := set.Decide(&policy.Request{Method: "GET", Scheme: "https", Host: "api.example", Path: "/", Upgrade: "websocket", Origin: origin, PolicyName: g.Policy})
+	return d.Verdict == policy.VerdictAllow
 }
 
 // checkRequest decides one request by both sets and looks for what differs.

@@ -3,14 +3,17 @@ package policy
 import (
 	"cmp"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"hash"
 	"hash/maphash"
 	"slices"
 	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/corsgate/corsgate/policy/spelling"
 	corsgatev1 "github.com/corsgate/corsgate/proto/corsgate/v1"
@@ -90,14 +93,53 @@ func revisionOf(docs []*Document, expired int) string {
 		h.Write(fmt.Appendf(nil, "%d expired\n", expired))
 	}
 	for _, doc := range docs {
-		data, err := proto.MarshalOptions{Deterministic: true}.Marshal(doc.Message)
+		message, list := withoutOrigins(doc.Message)
+		data, err := proto.MarshalOptions{Deterministic: true}.Marshal(message)
 		if err != nil {
 			data = []byte(err.Error()) // a text that is not UTF-8: still a content
 		}
-		h.Write(fmt.Appendf(nil, "%s %d\n", doc.Message.ProtoReflect().Descriptor().FullName(), len(data)))
+		h.Write(fmt.Appendf(nil, "%s %d %d\n", message.ProtoReflect().Descriptor().FullName(), len(data), len(list)))
 		h.Write(data)
+		hashTexts(h, list)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:revisionLength])
+}
+
+// withoutOrigins returns what is like a message but lacks its origins, and those:
+// a million of them are better hashed where they are than marshalled.
+func withoutOrigins(m proto.Message) (rest proto.Message, origins []string) {
+	set, ok := m.(*corsgatev1.CorsOriginSet)
+	if !ok || set.GetSpec() == nil {
+		return m, nil
+	}
+	spec, whole := &corsgatev1.CorsOriginSetSpec{}, &corsgatev1.CorsOriginSet{}
+	copyFields(spec.ProtoReflect(), set.GetSpec().ProtoReflect())
+	copyFields(whole.ProtoReflect(), set.ProtoReflect())
+	spec.Origins, whole.Spec = nil, spec
+	return whole, set.GetSpec().GetOrigins()
+}
+
+// copyFields lets a message have the fields of another, and share what they hold.
+func copyFields(to, from protoreflect.Message) {
+	from.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		to.Set(fd, v)
+		return true
+	})
+	to.SetUnknown(from.GetUnknown())
+}
+
+// hashTexts hashes a list so that no other list has the same hash.
+func hashTexts(h hash.Hash, list []string) {
+	const enough = 32 << 10
+	var buf []byte
+	for _, text := range list {
+		buf = append(binary.AppendUvarint(buf, uint64(len(text))), text...)
+		if len(buf) >= enough {
+			h.Write(buf)
+			buf = buf[:0]
+		}
+	}
+	h.Write(buf)
 }
 
 // A compiler collects what Compile makes and finds.
@@ -180,7 +222,11 @@ func (c *compiler) reportTwin(doc, first *Document, kind, name string) {
 // with them. What check finds wrong is an error as well.
 func (c *compiler) addOrigins(index *originIndex, check func(at int32, p *pattern) *fault) {
 	var p pattern // one for all: a list may have a million
+	var hashes [lookAhead]uint64
 	for i, text := range index.list {
+		if i%lookAhead == 0 {
+			index.exact.approach(index.list[i:min(i+lookAhead, len(index.list))], &hashes)
+		}
 		at := int32(i) //nolint:gosec // A list within a protobuf message, which has two gigabytes at the most.
 		var f *fault
 		if p, f = parsePattern(text); f == nil {
@@ -191,7 +237,7 @@ func (c *compiler) addOrigins(index *originIndex, check func(at int32, p *patter
 			c.report(index.doc, place, SeverityError, path, f)
 			continue
 		}
-		if twin, ok := index.add(&p, at); ok {
+		if twin, ok := index.add(&p, at, hashes[i%lookAhead]); ok {
 			place, path := index.item(at)
 			first, _ := index.item(twin)
 			c.report(index.doc, place, SeverityWarning, path, &fault{

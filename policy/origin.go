@@ -47,8 +47,8 @@ func parseOrigin(s string) (origin, originForm) {
 	case "null":
 		return origin{text: s}, formNull
 	}
-	scheme, rest, ok := strings.Cut(s, "://")
-	if !ok || !isScheme(scheme) {
+	scheme, rest, ok := cutScheme(s)
+	if !ok {
 		return origin{text: s}, formMalformed
 	}
 	host, port, ok := splitPort(rest)
@@ -60,6 +60,18 @@ func parseOrigin(s string) (origin, originForm) {
 		return origin{text: s}, formMalformed
 	}
 	return origin{text: s, scheme: scheme, host: host, port: port, isIP: isIP}, formTuple
+}
+
+// cutScheme cuts the scheme off an origin. Nearly all have one of two.
+func cutScheme(s string) (scheme, rest string, ok bool) {
+	switch {
+	case strings.HasPrefix(s, "https://"):
+		return s[:len("https")], s[len("https://"):], true
+	case strings.HasPrefix(s, "http://"):
+		return s[:len("http")], s[len("http://"):], true
+	}
+	scheme, rest, ok = strings.Cut(s, "://")
+	return scheme, rest, ok && isScheme(scheme)
 }
 
 // isScheme reports whether s is a scheme in lower case (RFC 3986, section 3.1).
@@ -79,10 +91,10 @@ func isScheme(s string) bool {
 // splitPort cuts a port off an authority. It fails for a port that is not
 // canonical: 1 to 65535 without a leading zero.
 func splitPort(authority string) (host string, port uint16, ok bool) {
-	i := strings.LastIndexByte(authority, ':')
-	if i < 0 || strings.HasSuffix(authority, "]") {
+	if strings.IndexByte(authority, ':') < 0 || authority[len(authority)-1] == ']' {
 		return authority, 0, true
 	}
+	i := strings.LastIndexByte(authority, ':')
 	port, ok = parsePort(authority[i+1:])
 	return authority[:i], port, ok
 }
@@ -125,35 +137,41 @@ func isHost(s string) (isIP, ok bool) {
 	if domain == "" || len(domain) > maxHostLength {
 		return false, false
 	}
-	last := domain
-	for {
-		label, rest, more := strings.Cut(last, ".")
-		if !isLabel(label) {
+	label := 0 // where the present one begins
+	for i := range len(domain) {
+		switch c := domain[i]; {
+		case isLower(c), isDigit(c), c == '-', c == '_':
+		case c != '.' || !fitsLabel(domain[label:i]):
 			return false, false
+		default:
+			label = i + 1
 		}
-		if !more {
-			break
-		}
-		last = rest
+	}
+	last := domain[label:]
+	if !fitsLabel(last) {
+		return false, false
 	}
 	// A host whose last label is a number is an IPv4 address or nothing (URL
 	// standard, "ends in a number checker").
-	if endsInNumber(last) {
+	if isDigit(last[0]) && endsInNumber(last) {
 		return true, isCanonicalIPv4(s)
 	}
 	return false, true
 }
 
 func isLabel(s string) bool {
-	if s == "" || len(s) > maxLabelLength || s[0] == '-' || s[len(s)-1] == '-' {
-		return false
-	}
 	for i := range len(s) {
 		if !isLabelByte(s[i]) && s[i] != '_' {
 			return false
 		}
 	}
-	return true
+	return fitsLabel(s)
+}
+
+// fitsLabel reports whether a text is long enough, short enough and free of
+// hyphens at its ends, as a label must be.
+func fitsLabel(s string) bool {
+	return s != "" && len(s) <= maxLabelLength && s[0] != '-' && s[len(s)-1] != '-'
 }
 
 func endsInNumber(label string) bool {

@@ -18,6 +18,8 @@ type originTable struct {
 	slots []originSlot
 	// texts holds the origins, each followed by originEnd.
 	texts string
+	// seen keeps what approach reads from being read for nothing.
+	seen uint32
 }
 
 // originEnd ends an origin in a table's texts. No origin holds it.
@@ -108,10 +110,23 @@ func (t *originTable) holds(begin int, text string) bool {
 	return end < len(t.texts) && t.texts[begin:end] == text && t.texts[end] == originEnd
 }
 
+// lookAhead is how many origins are approached at once: more than the processor
+// waits for at the same time.
+const lookAhead = 64
+
+// approach hashes origins that are about to be added, and touches the slots that
+// they will look at first. A large table lies in no cache; so the processor waits
+// for many slots at once instead of for one after the other.
+func (t *originTable) approach(list []string, hashes *[lookAhead]uint64) {
+	for i, text := range list {
+		hashes[i] = t.hash(text)
+		t.seen ^= t.slots[t.home(hashes[i])].nth
+	}
+}
+
 // add puts an origin of the list into the table. It returns the place of an equal
 // one that is there already.
-func (t *originTable) add(text string, begin int, at int32) (twin int32, isTwin bool) {
-	hash := t.hash(text)
+func (t *originTable) add(text string, hash uint64, begin int, at int32) (twin int32, isTwin bool) {
 	slot, ok := t.probe(text, hash)
 	if ok {
 		return int32(t.slots[slot].nth - 1), true //nolint:gosec // it was an int32

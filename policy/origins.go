@@ -114,9 +114,10 @@ func (x *originIndex) item(at int32) (place *Place, path string) {
 
 func (x *originIndex) empty() bool { return x.size == 0 }
 
-// add indexes the pattern of an entry, which lies behind those that were added. It
-// returns the place of an equal one that is there already.
-func (x *originIndex) add(p *pattern, at int32) (twin int32, isTwin bool) {
+// add indexes the pattern of an entry, which lies behind those that were added. The
+// hash is that of its text. It returns the place of an equal one that is there
+// already.
+func (x *originIndex) add(p *pattern, at int32, hash uint64) (twin int32, isTwin bool) {
 	x.size++
 	switch p.form {
 	case patternAny:
@@ -124,7 +125,7 @@ func (x *originIndex) add(p *pattern, at int32) (twin int32, isTwin bool) {
 	case patternNull:
 		return takePlace(&x.nullAt, at)
 	case patternExact:
-		return x.exact.add(x.list[at], x.begins(int(at)), at)
+		return x.exact.add(x.list[at], hash, x.begins(int(at)), at)
 	case patternHost:
 		return addEntry(&x.hosts, p.host, entry{*p, at})
 	case patternSubdomains, patternGlob:

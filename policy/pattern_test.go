@@ -48,7 +48,7 @@ func TestPatterns(t *testing.T) {
 			continue
 		}
 		index := newIndex([]string{"https://x.invalid", tc.pattern})
-		index.add(&p, 1)
+		index.add(&p, 1, index.exact.hash(tc.pattern))
 		for s := range strings.FieldsSeq(tc.match) {
 			if at, ok := find(t, &index, s); !ok || at != 1 {
 				t.Errorf("%s does not match %s", tc.pattern, s)
@@ -84,7 +84,7 @@ func TestMostSpecificEntry(t *testing.T) {
 		if f != nil {
 			t.Fatalf("%s: %s", text, f.reason)
 		}
-		index.add(&p, int32(i))
+		index.add(&p, int32(i), index.exact.hash(text))
 	}
 	for origin, want := range map[string]int32{
 		"https://x.shop.example": 0, "https://a.shop.example": 0, "https://x.a.shop.example": 1,
@@ -139,7 +139,7 @@ func TestPatternsAgainstReference(t *testing.T) {
 			if f != nil {
 				t.Fatalf("%s is refused: %s", text, f.reason)
 			}
-			index.add(&p, int32(i))
+			index.add(&p, int32(i), index.exact.hash(text))
 		}
 		s := drawOrigin.Draw(t, "origin")
 		o, form := parseOrigin(s)
@@ -181,7 +181,7 @@ func FuzzParsePattern(f *testing.F) {
 		sample := strings.TrimSuffix(strings.Replace(s, "://*.", "://a.", 1), ":*")
 		sample = strings.ReplaceAll(sample, "*", "a")
 		index := newIndex([]string{s})
-		index.add(&p, 0)
+		index.add(&p, 0, index.exact.hash(s))
 		if _, ok := find(t, &index, sample); !ok {
 			t.Fatalf("%q does not match %q", s, sample)
 		}

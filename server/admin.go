@@ -50,6 +50,7 @@ func (s *Server) adminHandler() http.Handler {
 		ErrorLog: slog.NewLogLogger(s.logger.Handler(), slog.LevelError),
 	}))
 	mux.HandleFunc("/policies", s.showPolicies)
+	mux.HandleFunc("/explain", s.explainer())
 	mux.HandleFunc("/{$}", s.showIndex)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		writeText(w, http.StatusNotFound, "there is nothing here; / lists what there is")

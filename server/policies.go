@@ -36,6 +36,8 @@ func (l *live) count(d *policy.Decision) {
 type Status struct {
 	// Set is in force. It is nil until policies have been loaded once.
 	Set *policy.Set
+	// Documents are what Set was compiled from.
+	Documents []policy.Document
 	// LoadedAt is when Set came into force.
 	LoadedAt time.Time
 	// Files counts the files or keys that Set was read from.
@@ -117,6 +119,7 @@ func (p *Policies) Load(ctx context.Context, snapshot source.Snapshot) bool {
 	p.status.Store(&Status{
 		Set:         set,
 		LoadedAt:    attempted,
+		Documents:   snapshot.Documents,
 		Files:       snapshot.Files,
 		AttemptedAt: attempted,
 		Problems:    problems,

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -15,48 +16,92 @@ import (
 
 // authorization answers envoy.service.auth.v3.Authorization.
 type authorization struct {
-	authv3.UnimplementedAuthorizationServer
-
 	policies *Policies
 	metrics  *metrics
 	logger   *slog.Logger
+	guard    *recoverer
+	calls    *calls
 }
 
-var _ authv3.AuthorizationServer = (*authorization)(nil)
+// checker is what serves calls of Check.
+type checker interface {
+	serve(ctx context.Context, decode func(any) error) (any, error)
+}
 
-// Check decides one request. What cannot be decided is a gRPC error and never a
-// response: Envoy counts it as an error of ours and applies failure_mode_allow.
-func (a *authorization) Check(ctx context.Context, check *authv3.CheckRequest) (*authv3.CheckResponse, error) {
+var _ checker = (*authorization)(nil)
+
+// checkMethod is what calls are logged as.
+const checkMethod = "/envoy.service.auth.v3.Authorization/Check"
+
+// checkService describes the service as the generated code does, but for the
+// form of its messages, which is that of [call].
+func checkService() *grpc.ServiceDesc {
+	return &grpc.ServiceDesc{
+		ServiceName: authv3.Authorization_ServiceDesc.ServiceName,
+		HandlerType: (*checker)(nil),
+		Methods: []grpc.MethodDesc{{
+			MethodName: "Check",
+			// There is no interceptor to pass through: what is to happen to a Check
+			// happens in serve.
+			Handler: func(service any, ctx context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
+				return service.(checker).serve(ctx, decode) //nolint:forcetypeassert // grpc.Server holds services against HandlerType
+			},
+		}},
+		Metadata: authv3.Authorization_ServiceDesc.Metadata,
+	}
+}
+
+// serve answers one call.
+func (a *authorization) serve(ctx context.Context, decode func(any) error) (reply any, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			reply, err = nil, a.guard.caught(ctx, checkMethod, cause)
+		}
+	}()
+	c := a.calls.get()
+	if err = decode(c); err == nil {
+		err = a.check(ctx, c)
+	}
+	if err != nil {
+		a.calls.put(c)
+		return nil, err
+	}
+	return c, nil
+}
+
+// check decides one request and writes the answer. What cannot be decided is a
+// gRPC error and never an answer: Envoy counts it as an error of ours and applies
+// failure_mode_allow.
+func (a *authorization) check(ctx context.Context, c *call) error {
 	started := time.Now()
 	current := a.policies.live.Load()
 	if current == nil {
 		a.metrics.checkErrors.WithLabelValues(causeNotLoaded).Inc()
-		return nil, status.Error(codes.Unavailable, "no policies are loaded yet")
+		return status.Error(codes.Unavailable, "no policies are loaded yet")
 	}
 
-	var request policy.Request
-	if err := readRequest(check, &request); err != nil {
+	if err := readWire(c.input.ReadOnlyData(), &c.request); err != nil {
 		a.metrics.checkErrors.WithLabelValues(causeMalformed).Inc()
-		return nil, status.Error(codes.InvalidArgument, err.Error())
+		return status.Error(codes.InvalidArgument, err.Error())
 	}
-	decision := current.set.Decide(&request)
-	response, err := writeResponse(&decision, current.set.Revision())
-	if err == nil && !complete(response) {
-		err = errIncomplete
-	}
+	decision := current.set.Decide(&c.request)
+	outcome := current.outcome(&decision)
+	output, err := current.appendAnswer(c.output[:0], &decision, outcome)
 	if err != nil {
 		a.metrics.checkErrors.WithLabelValues(causeInternal).Inc()
 		a.logger.LogAttrs(ctx, slog.LevelError, "a decision could not be sent",
 			slog.String("error", err.Error()), slog.String("revision", current.set.Revision()))
-		return nil, status.Error(codes.Internal, "the decision could not be sent: "+err.Error())
+		return status.Error(codes.Internal, "the decision could not be sent: "+err.Error())
 	}
+	c.output = output
 
-	current.count(&decision)
-	a.metrics.checkDuration.Observe(time.Since(started).Seconds())
+	outcome.count()
 	if a.logger.Enabled(ctx, slog.LevelDebug) {
-		a.logDecision(ctx, &request, &decision, current.set.Revision())
+		a.logDecision(ctx, &c.request, &decision, current.set.Revision())
 	}
-	return response, nil
+	c.forget()
+	a.metrics.checkDuration.Observe(time.Since(started).Seconds())
+	return nil
 }
 
 // logDecision writes one line for one decision. The query of a path is left out:
@@ -67,7 +112,7 @@ func (a *authorization) logDecision(ctx context.Context, r *policy.Request, d *p
 		slog.String("verdict", d.Verdict.String()),
 		slog.String("reason", d.Reason.String()),
 		slog.String("kind", d.Kind.String()),
-		slog.String("action", actionWord(d.Action)),
+		slog.String("action", d.Action.String()),
 		slog.String("origin", clip(r.Origin)),
 		slog.String("method", clip(r.Method)),
 		slog.String("host", clip(r.Host)),
@@ -86,10 +131,11 @@ func (a *authorization) logDecision(ctx context.Context, r *policy.Request, d *p
 // maxLogged is how much of what a client sent goes into a log line.
 const maxLogged = 256
 
-// clip shortens what a client sent.
+// clip copies what a client sent, since a call's memory is used again, and
+// shortens it.
 func clip(text string) string {
 	if len(text) <= maxLogged {
-		return text
+		return strings.Clone(text)
 	}
 	return strings.ToValidUTF8(text[:maxLogged], "") + "…"
 }

@@ -12,6 +12,7 @@ import (
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
@@ -266,7 +267,41 @@ func newAuthorization(text string) *authorization {
 	if text != "" {
 		policies.Load(context.Background(), snapshot(text))
 	}
-	return &authorization{policies: policies, metrics: m, logger: logger}
+	return &authorization{
+		policies: policies, metrics: m, logger: logger,
+		guard: &recoverer{metrics: m, logger: logger}, calls: newCalls(),
+	}
+}
+
+// Check is a Check without a transport, between what it reads and writes.
+func (a *authorization) Check(ctx context.Context, request *authv3.CheckRequest) (*authv3.CheckResponse, error) {
+	encoded, err := proto.Marshal(request)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := a.answer(ctx, encoded)
+	if err != nil {
+		return nil, err
+	}
+	response := &authv3.CheckResponse{}
+	return response, proto.Unmarshal(answer, response)
+}
+
+// answer is Check on the wire. What it returns is a copy.
+func (a *authorization) answer(ctx context.Context, request []byte) ([]byte, error) {
+	codec := newCodec(a.calls)
+	reply, err := a.serve(ctx, func(message any) error {
+		return codec.Unmarshal(mem.BufferSlice{mem.SliceBuffer(request)}, message)
+	})
+	if err != nil {
+		return nil, err
+	}
+	sent, err := codec.Marshal(reply)
+	if err != nil {
+		return nil, err
+	}
+	defer sent.Free()
+	return sent.Materialize(), nil
 }
 
 // FuzzCheck sends arbitrary requests to Check. Whatever comes, the answer is an

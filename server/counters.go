@@ -1,6 +1,7 @@
 package server
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -9,23 +10,12 @@ import (
 	"github.com/corsgate/corsgate/policy"
 )
 
-// How many verdicts, reasons and kinds there are. The tests hold these against
-// the words that package policy has for them.
-const (
-	verdicts = int(policy.VerdictPass) + 1
-	reasons  = int(policy.ReasonDisabled) + 1
-	kinds    = int(policy.KindWebSocket) + 1
-)
-
-// policyCounters counts the decisions of one policy, in an array: a label lookup
-// for each request would cost more than the decision. A counter is made when it
+// policyCounters counts the decisions of one policy. A counter is made when it
 // is first needed, so that a policy has the few series that mean something and
 // not all that could be.
 type policyCounters struct {
 	name string
 	vec  *prometheus.CounterVec
-
-	counters [verdicts][reasons][kinds]atomic.Pointer[prometheus.Counter]
 
 	mu      sync.Mutex // held while a counter is made, and by retire
 	retired bool
@@ -35,30 +25,15 @@ func newPolicyCounters(vec *prometheus.CounterVec, name string) *policyCounters 
 	return &policyCounters{name: name, vec: vec}
 }
 
-// count adds one decision.
-func (c *policyCounters) count(d *policy.Decision) {
-	slot := &c.counters[d.Verdict][d.Reason][d.Kind]
-	counter := slot.Load()
-	if counter == nil {
-		counter = c.create(slot, d)
-		if counter == nil {
-			return
-		}
-	}
-	(*counter).Inc()
-}
-
-// create makes the counter of one slot, unless the policy is gone: a request
-// that began under the old set must not bring its series back.
-func (c *policyCounters) create(slot *atomic.Pointer[prometheus.Counter], d *policy.Decision) *prometheus.Counter {
+// counter returns the counter for decisions like d, or nil if the policy is gone:
+// a request that began under the old set must not bring its series back.
+func (c *policyCounters) counter(d *policy.Decision) prometheus.Counter {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.retired {
 		return nil
 	}
-	counter := c.vec.WithLabelValues(c.name, d.Verdict.String(), d.Reason.String(), d.Kind.String())
-	slot.Store(&counter)
-	return &counter
+	return c.vec.WithLabelValues(c.name, d.Verdict.String(), d.Reason.String(), d.Kind.String())
 }
 
 // retire drops the policy's series.
@@ -67,4 +42,58 @@ func (c *policyCounters) retire() {
 	defer c.mu.Unlock()
 	c.retired = true
 	c.vec.DeletePartialMatch(prometheus.Labels{"policy": c.name})
+}
+
+// An outcome is what decisions of one policy have in common that came out alike.
+type outcome struct {
+	// key is how they came out.
+	key outcomeKey
+	// counter counts them. It is nil if the policy was gone before the first.
+	counter prometheus.Counter
+	// metadata is what their metadata begins with.
+	metadata []byte
+}
+
+// count adds one decision.
+func (o *outcome) count() {
+	if o.counter != nil {
+		o.counter.Inc()
+	}
+}
+
+// outcomeKey is a verdict, a reason, a kind and an action.
+type outcomeKey uint32
+
+func keyOf(d *policy.Decision) outcomeKey {
+	const bits = 8
+	return outcomeKey(d.Verdict) | outcomeKey(d.Reason)<<bits | outcomeKey(d.Kind)<<(2*bits) | outcomeKey(d.Action)<<(3*bits)
+}
+
+// outcomes are those that one policy of one set had so far. They are few, so that
+// looking through them costs less than a label lookup for each request would,
+// and a set of many policies costs next to nothing until they decide.
+type outcomes struct {
+	list atomic.Pointer[[]*outcome]
+}
+
+// of returns the outcome of a decision.
+func (o *outcomes) of(d *policy.Decision, counters *policyCounters, revision string) *outcome {
+	key := keyOf(d)
+	var seen []*outcome
+	for {
+		list := o.list.Load()
+		if list != nil {
+			seen = *list
+		}
+		for _, one := range seen {
+			if one.key == key {
+				return one
+			}
+		}
+		fresh := &outcome{key: key, counter: counters.counter(d), metadata: metadataLead(d, revision)}
+		longer := append(slices.Clip(seen), fresh)
+		if o.list.CompareAndSwap(list, &longer) {
+			return fresh
+		}
+	}
 }

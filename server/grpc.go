@@ -29,9 +29,11 @@ const (
 // reflection.
 func newGRPC(options *Options, tlsKeeper *keeper, policies *Policies, m *metrics, logger *slog.Logger) (*grpc.Server, *health.Server) {
 	guard := &recoverer{metrics: m, logger: logger}
+	calls := newCalls()
 	serverOptions := []grpc.ServerOption{
-		grpc.ChainUnaryInterceptor(guard.unary),
-		grpc.ChainStreamInterceptor(guard.stream),
+		grpc.ForceServerCodecV2(newCodec(calls)),
+		grpc.UnaryInterceptor(guard.unary), // of all services but Check
+		grpc.StreamInterceptor(guard.stream),
 		grpc.MaxRecvMsgSize(options.MaxMessageBytes),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			// Clients reconnect now and then, and so find replicas that are new.
@@ -49,7 +51,7 @@ func newGRPC(options *Options, tlsKeeper *keeper, policies *Policies, m *metrics
 		serverOptions = append(serverOptions, grpc.Creds(credentials.NewTLS(tlsKeeper.config())))
 	}
 	server := grpc.NewServer(serverOptions...)
-	authv3.RegisterAuthorizationServer(server, &authorization{policies: policies, metrics: m, logger: logger})
+	server.RegisterService(checkService(), &authorization{policies: policies, metrics: m, logger: logger, guard: guard, calls: calls})
 	healthServer := health.NewServer()
 	healthpb.RegisterHealthServer(server, healthServer)
 	reflection.Register(server)

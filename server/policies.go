@@ -12,23 +12,24 @@ import (
 	"github.com/corsgate/corsgate/policy/source"
 )
 
-// live is a set that is in force, with the counters of its policies. It is
-// immutable, but for what the counters count.
+// live is a set that is in force, with what was prepared for its answers. It is
+// immutable, but for what is prepared when it is first needed.
 type live struct {
 	set *policy.Set
-	// counters are in the order of set.Policies().
+	// counters and outcomes are in the order of set.Policies(). Behind those of
+	// the policies stand those of decisions that no policy made.
 	counters []*policyCounters
-	// ungoverned counts decisions that no policy made.
-	ungoverned *policyCounters
+	outcomes []outcomes
+	prepared *preparedAnswers
 }
 
-// count adds one decision that the set made.
-func (l *live) count(d *policy.Decision) {
-	if d.Policy == nil {
-		l.ungoverned.count(d)
-		return
+// outcome returns what is kept for decisions like one that the set made.
+func (l *live) outcome(d *policy.Decision) *outcome {
+	i := len(l.outcomes) - 1
+	if d.Policy != nil {
+		i = d.Policy.Index()
 	}
-	l.counters[d.Policy.Index()].count(d)
+	return l.outcomes[i].of(d, l.counters[i], l.set.Revision())
 }
 
 // Status is how loading stands: what is in force, and how the last attempt to
@@ -175,9 +176,10 @@ func CompileSnapshot(snapshot source.Snapshot, options policy.Options) (*policy.
 func (p *Policies) prepare(set *policy.Set) *live {
 	policies := set.Policies()
 	next := &live{
-		set:        set,
-		counters:   make([]*policyCounters, len(policies)),
-		ungoverned: p.ungoverned,
+		set:      set,
+		counters: make([]*policyCounters, len(policies), len(policies)+1),
+		outcomes: make([]outcomes, len(policies)+1),
+		prepared: newPreparedAnswers(set),
 	}
 	for i, one := range policies {
 		counters, ok := p.byName[one.Name]
@@ -187,6 +189,7 @@ func (p *Policies) prepare(set *policy.Set) *live {
 		}
 		next.counters[i] = counters
 	}
+	next.counters = append(next.counters, p.ungoverned)
 	return next
 }
 

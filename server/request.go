@@ -25,13 +25,13 @@ const (
 // Why a CheckRequest cannot be decided. Envoy never sends such a request; what
 // does is misconfigured or not Envoy.
 var (
+	errNotCheck = errors.New("the message is no CheckRequest")
 	errNoHTTP   = errors.New("the check request holds no HTTP request (attributes.request.http)")
 	errNoMethod = errors.New("the check request's HTTP request has no method")
 	errNoHost   = errors.New("the check request's HTTP request has no host")
 )
 
-// readRequest fills r from what Envoy asked. It copies no header that a
-// decision does not look at.
+// readRequest fills r from what was asked, in whatever form protobuf allows.
 func readRequest(check *authv3.CheckRequest, r *policy.Request) error {
 	http := check.GetAttributes().GetRequest().GetHttp()
 	switch {
@@ -74,7 +74,7 @@ const privateNetworkHeader = "access-control-request-private-network"
 // privateNetwork says whether a request asks for access to a private network.
 // The header has one meaning, "true", so only its lines are looked at.
 func privateNetwork(http *authv3.AttributeContext_HttpRequest) bool {
-	asked := func(name, value string) bool { return value == "true" && strings.EqualFold(name, privateNetworkHeader) }
+	asked := func(name, value string) bool { return value == "true" && isPrivateNetwork(name) }
 	for _, header := range http.GetHeaderMap().GetHeaders() {
 		if asked(header.GetKey(), headerValue(header)) {
 			return true
@@ -86,6 +86,11 @@ func privateNetwork(http *authv3.AttributeContext_HttpRequest) bool {
 		}
 	}
 	return false
+}
+
+// isPrivateNetwork says whether a header is the one that asks for that.
+func isPrivateNetwork(name string) bool {
+	return len(name) == len(privateNetworkHeader) && strings.EqualFold(name, privateNetworkHeader)
 }
 
 // headerValue returns a header's value, in whichever of its two fields it came.

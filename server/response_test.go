@@ -10,16 +10,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 	rpcstatus "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/corsgate/corsgate/policy"
 )
 
 func TestWriteResponseNeverFallsThrough(t *testing.T) {
 	t.Parallel()
+	current := newAuthorization(shopPolicy).policies.live.Load()
 	for action := policy.ActionForward + 1; action != 0; action++ {
-		response, err := writeResponse(&policy.Decision{Action: action, Verdict: policy.VerdictAllow}, "r")
-		if response != nil || !errors.Is(err, errUnknownAction) {
-			t.Fatalf("action %d: response %v, error %v", action, response, err)
+		d := &policy.Decision{Action: action, Verdict: policy.VerdictAllow}
+		answer, err := current.appendAnswer(nil, d, &outcome{})
+		if answer != nil || !errors.Is(err, errUnknownAction) {
+			t.Fatalf("action %d: answer %v, error %v", action, answer, err)
 		}
 	}
 	for mode := policy.WriteReplace + 1; mode != 0; mode++ {
@@ -31,8 +34,14 @@ func TestWriteResponseNeverFallsThrough(t *testing.T) {
 
 func TestZeroDecisionRefuses(t *testing.T) {
 	t.Parallel()
-	response, err := writeResponse(&policy.Decision{}, "r")
+	current := newAuthorization(shopPolicy).policies.live.Load()
+	d := &policy.Decision{}
+	answer, err := current.appendAnswer(nil, d, current.outcome(d))
 	if err != nil {
+		t.Fatal(err)
+	}
+	response := &authv3.CheckResponse{}
+	if err := proto.Unmarshal(answer, response); err != nil {
 		t.Fatal(err)
 	}
 	if got := response.GetDeniedResponse().GetStatus().GetCode(); got != typev3.StatusCode_Forbidden {

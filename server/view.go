@@ -125,7 +125,7 @@ func viewPolicy(p *policy.Policy) PolicyView {
 	view := PolicyView{
 		Name:               p.Name,
 		Position:           p.Position,
-		Enforcement:        enforcementWord(p.Enforcement),
+		Enforcement:        p.Enforcement.String(),
 		Targets:            []TargetView{},
 		Origins:            append([]string{}, spec.GetOrigins()...),
 		OriginSets:         spec.GetOriginSets(),

@@ -35,8 +35,24 @@ type Place struct {
 	Line, Column int32
 	// Fields holds the parts of a mapping, by the name that the document uses.
 	Fields map[string]*Place
-	// Items holds the parts of a list.
+	// Items holds the parts of a list, unless Marks does.
 	Items []Place
+	// Marks holds the parts of a long list of texts, which have none of their own.
+	Marks []Mark
+}
+
+// A Mark is where a text stands.
+type Mark struct {
+	// Line and Column count as those of a Place do.
+	Line, Column int32
+}
+
+// Len returns how many parts of a list have a place.
+func (p *Place) Len() int {
+	if p == nil {
+		return 0
+	}
+	return max(len(p.Items), len(p.Marks))
 }
 
 // Field returns the place of a part of a mapping, or p itself where the document
@@ -51,10 +67,14 @@ func (p *Place) Field(name string) *Place {
 
 // Item returns the place of a list's element, or p itself where there is none.
 func (p *Place) Item(i int) *Place {
-	if p == nil || i < 0 || i >= len(p.Items) {
+	switch {
+	case p == nil || i < 0 || i >= p.Len():
 		return p
+	case len(p.Marks) > 0:
+		return &Place{Line: p.Marks[i].Line, Column: p.Marks[i].Column}
+	default:
+		return &p.Items[i]
 	}
-	return &p.Items[i]
 }
 
 // A Position is a place in a named file. Line and Column count from one; zero

@@ -87,7 +87,18 @@ func (r ruleRef) appendField(dst []byte) []byte {
 
 func (r ruleRef) appendPosition(dst []byte) []byte { return r.position().appendTo(dst) }
 
-func (r ruleRef) position() Position { return r.doc.at(r.place()) }
+// position is that of place. It does not allocate.
+func (r ruleRef) position() Position {
+	if r.index == whole {
+		return r.doc.at(r.place())
+	}
+	list := r.doc.Root.Field("spec").Field(partNames[r.part])
+	if list == nil || int(r.index) >= len(list.Marks) {
+		return r.doc.at(r.place())
+	}
+	mark := list.Marks[r.index]
+	return Position{File: r.doc.File, Line: int(mark.Line), Column: int(mark.Column)}
+}
 
 // place is where the part stands, or where the part that should hold it does.
 func (r ruleRef) place() *Place {

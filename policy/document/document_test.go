@@ -90,11 +90,11 @@ func list(b *strings.Builder, at string, v protoreflect.Value, p *policy.Place) 
 		}
 	case protoreflect.List:
 		fmt.Fprintln(b, line)
-		if len(p.Items) != v.Len() {
-			fmt.Fprintf(b, "%s has %d elements and %d places\n", at, v.Len(), len(p.Items))
+		if p.Len() != v.Len() {
+			fmt.Fprintf(b, "%s has %d elements and %d places\n", at, v.Len(), p.Len())
 		}
-		for i := range min(v.Len(), len(p.Items)) {
-			list(b, fmt.Sprintf("%s[%d]", at, i), v.Get(i), &p.Items[i])
+		for i := range min(v.Len(), p.Len()) {
+			list(b, fmt.Sprintf("%s[%d]", at, i), v.Get(i), p.Item(i))
 		}
 	case protoreflect.Map:
 		fmt.Fprintln(b, line)

@@ -73,6 +73,9 @@ func (r *reader) value(n *yaml.Node, m protoreflect.Message, fd protoreflect.Fie
 	return r.place(markOf(n))
 }
 
+// manyTexts is how many texts make a list so long that its places are kept small.
+const manyTexts = 64
+
 // list appends the elements of a sequence.
 func (r *reader) list(n *yaml.Node, list protoreflect.List, fd protoreflect.FieldDescriptor, at *path) policy.Place {
 	place := r.place(markOf(n))
@@ -87,6 +90,14 @@ func (r *reader) list(n *yaml.Node, list protoreflect.List, fd protoreflect.Fiel
 			Reason: "an empty list says nothing",
 			Mend:   "leave it out, or list something",
 		})
+	}
+	if fd.Message() == nil && len(n.Content) >= manyTexts {
+		place.Marks = make([]policy.Mark, len(n.Content))
+		for i, item := range n.Content {
+			p := r.item(item, list, fd, at.element(i))
+			place.Marks[i] = policy.Mark{Line: p.Line, Column: p.Column}
+		}
+		return place
 	}
 	place.Items = make([]policy.Place, len(n.Content))
 	for i, item := range n.Content {

@@ -41,8 +41,8 @@ func checkPlace(t *testing.T, p *policy.Place, lengths []int) {
 	for _, field := range p.Fields {
 		checkPlace(t, field, lengths)
 	}
-	for i := range p.Items {
-		checkPlace(t, &p.Items[i], lengths)
+	for i := range p.Len() {
+		checkPlace(t, p.Item(i), lengths)
 	}
 }
 

@@ -231,6 +231,7 @@ func TestTestForms(t *testing.T) {
 		"failing.json": {failing, []string{"-o", "json", "--coverage-min", "90", "--run", "failing"}, exitFailed},
 		"failing.xml":  {failing, []string{"-o", "junit", "--coverage-min", "90"}, exitFailed},
 		"passing.xml":  {failing, []string{"-o", "junit", "--coverage-min", "10", "--run", "shop/"}, exitOK},
+		"coverage.xml": {failing, []string{"-o", "junit", "--coverage", "--run", "shop/"}, exitOK},
 		"invalid.json": {invalid, []string{"-o", "json"}, exitInvalid},
 		"invalid.xml":  {invalid, []string{"-o", "junit"}, exitInvalid},
 	} {

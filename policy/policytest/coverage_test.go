@@ -143,8 +143,8 @@ func TestCoverKinds(t *testing.T) {
 		"a disabled policy": {
 			"  origins: [https://b.example]\n  methods: [GET]\n  enforcement: DISABLED\n", []string{call + "}"}, 1, nil,
 		},
-		"a disabled policy that no request finds": {
-			"  targets: [{hosts: [x.example]}]\n  origins: [https://b.example]\n  enforcement: DISABLED\n",
+		"a disabled policy that only a route finds": {
+			"  targets: [{hosts: [a.example]}]\n  origins: [https://b.example]\n  enforcement: DISABLED\n",
 			[]string{call + "}"},
 			2,
 			[]string{"spec.targets[0].hosts[0]"}, // the route names the policy, so no target is tried
@@ -173,6 +173,12 @@ func TestCoverKinds(t *testing.T) {
 			7,
 			[]string{"spec.methods[0]", "spec.requestHeaders[0]", "an actual request that is allowed"},
 		},
+		"a header that needs no preset": {
+			"  origins: [\"*\"]\n  presets: [grpc-web]\n",
+			[]string{call + ", preflight: {method: GET, headers: [accept]}}"},
+			6,
+			[]string{"spec.presets[0]", "an actual request that is allowed", "a method that is not allowed", "a request header that is not allowed"},
+		},
 		"a handshake uses no method": {
 			"  origins: [https://b.example]\n  methods: [GET]\n",
 			[]string{call + ", upgrade: websocket}"},
@@ -185,10 +191,10 @@ func TestCoverKinds(t *testing.T) {
 			6,
 			[]string{"spec.origins[0]", "an origin that may not call", "a method that is not allowed", "a request header that is not allowed"},
 		},
-		"two hosts of one spelling": {
-			"  targets: [{hosts: [a.example], paths: [/]}, {hosts: [\"*\"], paths: [/x]}]\n  origins: [https://b.example]\n",
+		"two hosts of one meaning": {
+			"  targets: [{hosts: [a.example, A.example], paths: [/]}, {hosts: [\"*\"], paths: [/x]}]\n  origins: [https://b.example]\n",
 			[]string{`{url: "https://A.example/", origin: https://b.example}`},
-			9,
+			10,
 			[]string{"spec.targets[1].hosts[0]", "spec.targets[1].paths[0]", "an origin that may not call", "a method that is not allowed", "a request header that is not allowed"},
 		},
 	} {
@@ -199,6 +205,18 @@ func TestCoverKinds(t *testing.T) {
 				t.Errorf("total %d, want %d; missing (-want +got):\n%s", got.Total, c.total, diff)
 			}
 		})
+	}
+}
+
+// TestCoverProbeNames checks that a route does not find, by the name of its policy,
+// what stands for a target.
+func TestCoverProbeNames(t *testing.T) {
+	t.Parallel()
+	docs := policies(t, strings.Replace(smallHead, "small", "target-0", 1)+"  targets: [{hosts: [x.example]}]\n  origins: [\"*\"]\n")
+	results := run(t, docs, "  tests: [{name: a, request: {url: \"https://a.example/\", policy: target-0}, expect: {policy: target-0}}]\n")
+	c, err := policytest.Cover(docs, results)
+	if err != nil || c.Exercised != 0 {
+		t.Errorf("coverage %+v, error %v", c, err)
 	}
 }
 

@@ -118,6 +118,7 @@ func TestRowsOverride(t *testing.T) {
     rows:
     - {expect: {verdict: allow}}
     - {expect: {headers: {vary: Origin, X-A: ""}}}
+    - {expect: {verdict: pass, headers: {vary: Origin, x-a: ""}}}
 `)
 	type at struct {
 		Field        string
@@ -134,6 +135,7 @@ func TestRowsOverride(t *testing.T) {
 	want := [][]at{
 		{{"headers.vary", 8, 69}, {"headers.x-a", 8, 77}},
 		{{"verdict", 8, 23}},
+		{{"verdict", 12, 26}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("mismatches (-want +got):\n%s", diff)

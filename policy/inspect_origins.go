@@ -90,23 +90,25 @@ func (a OriginPattern) String() string {
 	case patternExact:
 		return p.exact()
 	}
-	s := p.scheme + "://" + p.host
-	if p.form != patternHost {
-		if p.deep {
-			s += "*."
-		}
-		for _, g := range p.globs {
-			s += g.String() + "."
-		}
-		s += p.tail
+	var b strings.Builder
+	b.WriteString(p.scheme)
+	b.WriteString("://")
+	if p.deep {
+		b.WriteString("*.")
 	}
+	for _, g := range p.globs {
+		b.WriteString(g.String())
+		b.WriteByte('.')
+	}
+	b.WriteString(a.LiteralEnd())
 	switch {
 	case p.anyPort:
-		s += ":*"
+		b.WriteString(":*")
 	case p.port != 0:
-		s += ":" + strconv.Itoa(int(p.port))
+		b.WriteByte(':')
+		b.WriteString(strconv.Itoa(int(p.port)))
 	}
-	return s
+	return b.String()
 }
 
 // String returns the label as a document writes it.

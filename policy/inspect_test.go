@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -85,11 +86,8 @@ func TestPatternsAgainstDecisions(t *testing.T) {
 	})
 	label := rapid.StringMatching(`[ab]([ab1_-]{0,2}[ab1])?`)
 	origin := rapid.Custom(func(t *rapid.T) string {
-		text := "https://"
-		for _, l := range rapid.SliceOfN(label, 0, 3).Draw(t, "labels") {
-			text += l + "."
-		}
-		return text + "x.example" + rapid.SampledFrom([]string{"", ":81", ":82"}).Draw(t, "port")
+		labels := append(rapid.SliceOfN(label, 0, 3).Draw(t, "labels"), "x.example")
+		return "https://" + strings.Join(labels, ".") + rapid.SampledFrom([]string{"", ":81", ":82"}).Draw(t, "port")
 	})
 	rapid.Check(t, func(t *rapid.T) {
 		texts := [2]string{pattern.Draw(t, "a"), pattern.Draw(t, "b")}

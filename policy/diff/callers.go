@@ -20,9 +20,9 @@ func (c *comparison) origins() {
 	}
 	switch {
 	case c.before.constant && c.after.any && !c.after.constant:
-		c.add(Loss, AspectOrigins, "origins", "requests whose Origin is malformed may not call any more, and answers name the origin in place of \"*\"")
+		c.addf(Loss, AspectOrigins, "origins", "requests whose Origin is malformed may not call any more, and answers name the origin in place of \"*\"")
 	case c.after.constant && c.before.any && !c.before.constant:
-		c.add(Gain, AspectOrigins, "origins", "requests whose Origin is malformed may call as well, and answers say \"*\" in place of the origin")
+		c.addf(Gain, AspectOrigins, "origins", "requests whose Origin is malformed may call as well, and answers say \"*\" in place of the origin")
 	}
 	c.swapped(len(more) > 0, len(fewer) > 0)
 }
@@ -39,7 +39,7 @@ func (c *comparison) listOrigins(d Direction, entries []entry, what string) {
 	case slices.ContainsFunc(entries, func(e entry) bool { return e.wide || e.regex }):
 		text = count(len(entries), "origin or pattern", "origins or patterns")
 	}
-	item := c.add(d, AspectOrigins, "", "%s %s", text, what)
+	item := c.addf(d, AspectOrigins, "", "%s %s", text, what)
 	item.Count = len(entries)
 	for i := range entries {
 		if c.examples >= 0 && i >= c.examples {
@@ -73,7 +73,7 @@ func (c *comparison) originRisks(entries []entry) {
 		if more := counts[kind.Code] - 1; more > 0 {
 			text += " and " + count(more, "other", "others")
 		}
-		c.risk(kind.Code, &at, "%s", text)
+		c.riskf(kind.Code, &at, "%s", text)
 	}
 }
 
@@ -133,7 +133,7 @@ func (c *comparison) horizon(e *entry) {
 	case is.Before(was):
 		d = Loss
 	}
-	item := c.add(d, AspectUntil, "", text, args...)
+	item := c.addf(d, AspectUntil, "", text, args...)
 	item.Position = &at
 }
 

@@ -19,13 +19,6 @@ type cell struct {
 	written bool
 }
 
-// hostPort is a host pattern and a port of a partition.
-type hostPort struct {
-	host  string
-	below bool
-	port  uint16
-}
-
 // hostKey is a host pattern.
 type hostKey struct {
 	host  string
@@ -192,7 +185,9 @@ func (p *partition) chooseUnused() {
 		}
 	}
 	p.label, p.segment = unused(labels), unused(segments)
-	for p.port = 1; ports[p.port]; p.port++ { //nolint:revive // the loop's head is all there is
+	p.port = 1
+	for ports[p.port] {
+		p.port++
 	}
 }
 

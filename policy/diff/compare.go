@@ -106,7 +106,7 @@ func (r *reporter) routes() {
 			g.routes = append(g.routes, name)
 		case before != nil:
 			at := before.policy.Position
-			r.note(&at, "there is no policy %q any more; a route that names it in corsgate.policy would be refused", name)
+			r.notef(&at, "there is no policy %q any more; a route that names it in corsgate.policy would be refused", name)
 		}
 	}
 }
@@ -122,7 +122,7 @@ func sortedNames(sides ...map[string]*policyDoc) []string {
 	return slices.Compact(names)
 }
 
-func (r *reporter) note(at *policy.Position, format string, args ...any) {
+func (r *reporter) notef(at *policy.Position, format string, args ...any) {
 	r.notes = append(r.notes, Note{Text: fmt.Sprintf(format, args...), Position: at})
 }
 
@@ -207,9 +207,9 @@ func (c *comparison) compare() {
 
 func directionRank(d Direction) int { return slices.Index([]Direction{Gain, Loss, Same}, d) }
 
-// add notes a change. Where field is not empty it stands at that field of the
+// addf notes a change. Where field is not empty it stands at that field of the
 // side that caused it: the new one, unless only the old one has a policy.
-func (c *comparison) add(d Direction, a Aspect, field, format string, args ...any) *Item {
+func (c *comparison) addf(d Direction, a Aspect, field, format string, args ...any) *Item {
 	c.items = append(c.items, Item{Direction: d, Aspect: a, Text: fmt.Sprintf(format, args...), Position: c.at(field)})
 	return &c.items[len(c.items)-1]
 }
@@ -226,6 +226,6 @@ func (c *comparison) at(field string) *policy.Position {
 	return &at
 }
 
-func (c *comparison) risk(code Code, at *policy.Position, format string, args ...any) {
+func (c *comparison) riskf(code Code, at *policy.Position, format string, args ...any) {
 	c.risks = append(c.risks, newRisk(code, fmt.Sprintf(format, args...), at))
 }

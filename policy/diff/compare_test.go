@@ -34,7 +34,7 @@ func policyText(name string, lines ...string) string {
 	return "---\napiVersion: corsgate.dev/v1\nkind: CorsPolicy\nmetadata: {name: " + name + "}\nspec:\n  " + strings.Join(lines, "\n  ") + "\n"
 }
 
-func setText(name string, origins string) string {
+func setText(name, origins string) string {
 	return "---\napiVersion: corsgate.dev/v1\nkind: CorsOriginSet\nmetadata: {name: " + name + "}\nspec:\n  origins: [" + origins + "]\n"
 }
 

@@ -51,7 +51,7 @@ type governor struct {
 // governorOf makes the governor of a policy, which may be nil. Routes that name
 // a policy that is not there are always refused.
 func (s *side) governorOf(p *policy.Policy, byName bool) *governor {
-	g := &governor{side: s}
+	g := &governor{side: s, mode: modeRefuse}
 	if p == nil {
 		if s.Options.NoPolicy == policy.DispositionPass && !byName {
 			g.mode = modeOff

@@ -35,14 +35,14 @@ func (c *comparison) methods() {
 	before, after := methodReach(c.before.grants.Methods), methodReach(c.after.grants.Methods)
 	more := c.names(AspectMethods, before, after)
 	if slices.Contains(more, "*") {
-		c.risk(RiskAnyMethod, c.at("methods"), "methods: [\"*\"]")
+		c.riskf(RiskAnyMethod, c.at("methods"), "methods: [\"*\"]")
 		return
 	}
 	for _, method := range more {
 		switch method {
 		case "PUT", "PATCH", "DELETE":
 			at := c.after.atName("methods", c.after.spec.GetMethods(), method)
-			c.risk(RiskUnsafeMethod, &at, "%s", method)
+			c.riskf(RiskUnsafeMethod, &at, "%s", method)
 		}
 	}
 }
@@ -65,11 +65,11 @@ func (c *comparison) requestHeaders() {
 	before, after := headerReach(c.before.grants.RequestHeaders), headerReach(c.after.grants.RequestHeaders)
 	more := c.names(AspectRequestHeaders, before, after)
 	if slices.Contains(more, "*") {
-		c.risk(RiskAnyHeader, c.at("requestHeaders"), "requestHeaders: [\"*\"]")
+		c.riskf(RiskAnyHeader, c.at("requestHeaders"), "requestHeaders: [\"*\"]")
 	}
 	if slices.Contains(more, "authorization") {
 		at := c.after.atName("requestHeaders", c.after.spec.GetRequestHeaders(), "authorization")
-		c.risk(RiskAuthorization, &at, "Authorization")
+		c.riskf(RiskAuthorization, &at, "Authorization")
 	}
 }
 
@@ -85,7 +85,7 @@ func headerReach(l policy.NameList) reach {
 func (c *comparison) exposeHeaders() {
 	before, after := exposeReach(c.before.grants.ExposeHeaders), exposeReach(c.after.grants.ExposeHeaders)
 	if slices.Contains(c.names(AspectExposeHeaders, before, after), "*") {
-		c.risk(RiskAnyExposed, c.at("exposeHeaders"), "exposeHeaders: [\"*\"]")
+		c.riskf(RiskAnyExposed, c.at("exposeHeaders"), "exposeHeaders: [\"*\"]")
 	}
 }
 
@@ -105,7 +105,7 @@ func (c *comparison) names(a Aspect, before, after reach) (more []string) {
 		of        *governor
 	}{{Gain, more, c.after}, {Loss, fewer, c.before}} {
 		if len(change.names) > 0 {
-			item := c.add(change.direction, a, "", "%s", strings.Join(change.names, ", "))
+			item := c.addf(change.direction, a, "", "%s", strings.Join(change.names, ", "))
 			item.Count = len(change.names)
 			for _, name := range change.names {
 				item.Values = append(item.Values, Value{Text: name, Position: change.of.atListed(a, name)})

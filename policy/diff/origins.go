@@ -165,7 +165,7 @@ func (c *collector) sameSet(list *originList) *originList {
 func (c *collector) isNew(e *entry) bool {
 	switch {
 	case e.regex:
-		return !c.from.any && !(c.from.mode.decides() && c.from.regexes.has(e.text))
+		return !c.from.any && (!c.from.mode.decides() || !c.from.regexes.has(e.text))
 	case e.wide:
 		return !c.from.any && !c.from.wide.covers(e.pattern) && !c.to.kept.covers(e.pattern)
 	}

@@ -348,10 +348,10 @@ var parts = []func(*rapid.T, *corsgatev1.CorsPolicySpec){
 		s.MaxAge = rapid.SampledFrom([]string{"", "0s", "5s", "60m", "1h"}).Draw(t, "max age")
 	},
 	func(t *rapid.T, s *corsgatev1.CorsPolicySpec) {
-		s.PreflightStatus = rapid.SampledFrom([]*int32{nil, proto.Int32(200), proto.Int32(204)}).Draw(t, "status")
+		s.PreflightStatus = rapid.SampledFrom([]*int32{nil, new(int32(200)), new(int32(204))}).Draw(t, "status")
 	},
 	func(t *rapid.T, s *corsgatev1.CorsPolicySpec) {
-		s.TimingAllowOrigin = rapid.SampledFrom([]*bool{nil, proto.Bool(false), proto.Bool(true)}).Draw(t, "timing")
+		s.TimingAllowOrigin = rapid.SampledFrom([]*bool{nil, new(false), new(true)}).Draw(t, "timing")
 	},
 	func(t *rapid.T, s *corsgatev1.CorsPolicySpec) {
 		s.OnDisallowedOrigin = corsgatev1.Disposition(rapid.Int32Range(0, 2).Draw(t, "disallowed"))

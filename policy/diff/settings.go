@@ -15,17 +15,17 @@ import (
 func (c *comparison) flags() {
 	switch before, after := c.before.credentials(), c.after.credentials(); {
 	case after && !before:
-		c.add(Gain, AspectCredentials, "credentials", "calls may carry cookies, client certificates and HTTP authentication")
-		c.risk(RiskCredentials, c.at("credentials"), "credentials: true")
+		c.addf(Gain, AspectCredentials, "credentials", "calls may carry cookies, client certificates and HTTP authentication")
+		c.riskf(RiskCredentials, c.at("credentials"), "credentials: true")
 	case before && !after:
-		c.add(Loss, AspectCredentials, "credentials", "calls may not carry cookies, client certificates and HTTP authentication any more")
+		c.addf(Loss, AspectCredentials, "credentials", "calls may not carry cookies, client certificates and HTTP authentication any more")
 	}
 	switch before, after := c.before.privateNetwork(), c.after.privateNetwork(); {
 	case after && !before:
-		c.add(Gain, AspectPrivateNetwork, "privateNetwork", "preflights for a private network succeed")
-		c.risk(RiskPrivateNetwork, c.at("privateNetwork"), "privateNetwork: true")
+		c.addf(Gain, AspectPrivateNetwork, "privateNetwork", "preflights for a private network succeed")
+		c.riskf(RiskPrivateNetwork, c.at("privateNetwork"), "privateNetwork: true")
 	case before && !after:
-		c.add(Loss, AspectPrivateNetwork, "privateNetwork", "preflights for a private network no longer succeed")
+		c.addf(Loss, AspectPrivateNetwork, "privateNetwork", "preflights for a private network no longer succeed")
 	}
 }
 
@@ -53,7 +53,7 @@ func (c *comparison) maxAge() {
 	case is < was:
 		d = Loss
 	}
-	c.add(d, AspectMaxAge, "maxAge", "browsers remember preflights for %s; before it was %s", ageText(is, saidAfter), ageText(was, saidBefore))
+	c.addf(d, AspectMaxAge, "maxAge", "browsers remember preflights for %s; before it was %s", ageText(is, saidAfter), ageText(was, saidBefore))
 }
 
 func (g *governor) maxAge() (age time.Duration, said bool) {
@@ -84,7 +84,7 @@ func (c *comparison) timing() {
 	if was == is {
 		return
 	}
-	c.add(bySize(was, is), AspectTiming, "timingAllowOrigin", "%s", timingTexts[is])
+	c.addf(bySize(was, is), AspectTiming, "timingAllowOrigin", "%s", timingTexts[is])
 	// What passes without CORS headers is told apart by whether the policy says
 	// anything: then the service's own header does not count.
 	passes := func(g *governor) bool {
@@ -96,9 +96,9 @@ func (c *comparison) timing() {
 	}
 	switch {
 	case was == timingUnsaid:
-		c.add(Loss, AspectTiming, "timingAllowOrigin", "what the service itself says of timings to origins that may not call does not count any more")
+		c.addf(Loss, AspectTiming, "timingAllowOrigin", "what the service itself says of timings to origins that may not call does not count any more")
 	case is == timingUnsaid:
-		c.add(Gain, AspectTiming, "timingAllowOrigin", "what the service itself says of timings to origins that may not call counts again")
+		c.addf(Gain, AspectTiming, "timingAllowOrigin", "what the service itself says of timings to origins that may not call counts again")
 	}
 }
 
@@ -131,7 +131,7 @@ func (g *governor) timing() timing {
 func (c *comparison) resource() {
 	was, is := c.before.resource(), c.after.resource()
 	if was != is {
-		c.add(bySize(was, is), AspectResource, string(AspectResource), "%s; before: %s", resourceTexts[is], resourceTexts[was])
+		c.addf(bySize(was, is), AspectResource, string(AspectResource), "%s; before: %s", resourceTexts[is], resourceTexts[was])
 	}
 }
 
@@ -181,14 +181,14 @@ func (c *comparison) preflight() {
 		return
 	}
 	if was, is := c.before.status(), c.after.status(); was != is {
-		c.add(Same, AspectPreflight, "preflightStatus", "preflights are answered with status %s; before it was %s", strconv.Itoa(is), strconv.Itoa(was))
+		c.addf(Same, AspectPreflight, "preflightStatus", "preflights are answered with status %s; before it was %s", strconv.Itoa(is), strconv.Itoa(was))
 	}
 	if was, is := c.before.spec.GetPreflightLists(), c.after.spec.GetPreflightLists(); asked(was) != asked(is) {
 		text := "preflight answers name all that is allowed"
 		if asked(is) {
 			text = "preflight answers name only what was asked for"
 		}
-		c.add(Same, AspectPreflight, "preflightLists", "%s", text)
+		c.addf(Same, AspectPreflight, "preflightLists", "%s", text)
 	}
 	b, a := c.before.grants, c.after.grants
 	c.spelled(AspectMethods, b.Methods, a.Methods)
@@ -208,7 +208,7 @@ func (c *comparison) spelled(a Aspect, was, is policy.NameList) {
 			return // more than words have changed
 		}
 	}
-	c.add(Same, a, string(a), "answers name them as %s; before it was %s", listText(is), listText(was))
+	c.addf(Same, a, string(a), "answers name them as %s; before it was %s", listText(is), listText(was))
 }
 
 func listText(l policy.NameList) string {
@@ -250,7 +250,7 @@ func (c *comparison) exceptions() {
 	for _, e := range c.after.side.Set.Exceptions() {
 		if e.Policy == c.after.policy.Name && !known[e.Field] {
 			at := e.Position
-			c.risk(RiskException, &at, "%s: %s", strings.TrimPrefix(e.Field, "spec."), e.Justification)
+			c.riskf(RiskException, &at, "%s: %s", strings.TrimPrefix(e.Field, "spec."), e.Justification)
 		}
 	}
 }

@@ -7,25 +7,25 @@ func (c *comparison) enforcement() {
 		return
 	}
 	if to.reaches() && !from.reaches() {
-		c.add(Gain, AspectEnforcement, "enforcement", "every request reaches the service: %s", c.after.standing())
+		c.addf(Gain, AspectEnforcement, "enforcement", "every request reaches the service: %s", c.after.standing())
 		code := RiskEnforcement
 		if c.after.policyDoc == nil {
 			code = RiskGuard
 		}
-		c.risk(code, c.at("enforcement"), "every request reaches the service: %s", c.after.standing())
+		c.riskf(code, c.at("enforcement"), "every request reaches the service: %s", c.after.standing())
 	}
 	if from.reaches() && !to.reaches() {
-		c.add(Loss, AspectEnforcement, "enforcement", "requests that are not allowed no longer reach the service, and preflights are answered before it: %s", c.after.standing())
+		c.addf(Loss, AspectEnforcement, "enforcement", "requests that are not allowed no longer reach the service, and preflights are answered before it: %s", c.after.standing())
 	}
 	switch {
 	case from == modeEnforce && to == modeReport:
-		c.add(Loss, AspectEnforcement, "enforcement", "no CORS header is sent any more: %s", c.after.standing())
+		c.addf(Loss, AspectEnforcement, "enforcement", "no CORS header is sent any more: %s", c.after.standing())
 	case from == modeReport && to == modeEnforce:
-		c.add(Gain, AspectEnforcement, "enforcement", "what is allowed gets its CORS headers: %s", c.after.standing())
+		c.addf(Gain, AspectEnforcement, "enforcement", "what is allowed gets its CORS headers: %s", c.after.standing())
 	case from == modeReport && to == modeOff:
-		c.add(Gain, AspectEnforcement, "enforcement", "requests that are not allowed are not recorded any more: %s", c.after.standing())
+		c.addf(Gain, AspectEnforcement, "enforcement", "requests that are not allowed are not recorded any more: %s", c.after.standing())
 	case from == modeOff && to == modeReport:
-		c.add(Loss, AspectEnforcement, "enforcement", "requests that are not allowed are recorded as such, and still reach the service: %s", c.after.standing())
+		c.addf(Loss, AspectEnforcement, "enforcement", "requests that are not allowed are recorded as such, and still reach the service: %s", c.after.standing())
 	}
 }
 
@@ -69,10 +69,10 @@ func (c *comparison) passing(a Aspect, before, after bool) {
 	}
 	switch {
 	case after && !before && !c.after.constant:
-		c.add(Gain, a, string(a), "%s from origins that may not call reach the service (%s: PASS)", what, a)
-		c.risk(code, c.at(string(a)), "%s: PASS", a)
+		c.addf(Gain, a, string(a), "%s from origins that may not call reach the service (%s: PASS)", what, a)
+		c.riskf(code, c.at(string(a)), "%s: PASS", a)
 	case before && !after && !c.before.constant:
-		c.add(Loss, a, string(a), "%s from origins that may not call no longer reach the service", what)
+		c.addf(Loss, a, string(a), "%s from origins that may not call no longer reach the service", what)
 	}
 }
 
@@ -82,9 +82,9 @@ func (c *comparison) swapped(gainedSome, lostSome bool) {
 	actualBefore, navigationsBefore := c.before.passes()
 	actualAfter, navigationsAfter := c.after.passes()
 	if gainedSome && (actualBefore || navigationsBefore) && c.after.mode.decides() && !c.after.grants.Methods.Any {
-		c.add(Loss, AspectDisallowed, "methods", "requests from the origins that may call now reach the service with the methods of the policy only; before they passed with any")
+		c.addf(Loss, AspectDisallowed, "methods", "requests from the origins that may call now reach the service with the methods of the policy only; before they passed with any")
 	}
 	if lostSome && (actualAfter || navigationsAfter) && c.before.mode.decides() && c.after.mode.decides() && !c.before.grants.Methods.Any {
-		c.add(Gain, AspectDisallowed, string(AspectDisallowed), "requests from the origins that may not call any more reach the service with any method; before they did with the methods of the policy only")
+		c.addf(Gain, AspectDisallowed, string(AspectDisallowed), "requests from the origins that may not call any more reach the service with any method; before they did with the methods of the policy only")
 	}
 }

@@ -4,6 +4,9 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/net/idna"
 )
 
 // Headers of responses in the CORS protocol.
@@ -103,15 +106,27 @@ func isURLAuthority(s string) bool {
 		return err == nil && addr.Is6() && addr.Zone() == "" && strings.HasSuffix(inner, "]")
 	}
 	host, err := url.PathUnescape(host)
-	if err != nil || host == "" || strings.ContainsAny(host, " #/:<>?@[\\]^|%") {
+	if err != nil || !utf8.ValidString(host) {
 		return false
 	}
+	host, err = urlDomains.ToASCII(host)
+	if err != nil || !isASCIIHost(host) {
+		return false
+	}
+	return !endsInNumber(host) || isURLIPv4(host)
+}
+
+// urlDomains maps domains as the URL standard does ("domain to ASCII").
+var urlDomains = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(false), idna.VerifyDNSLength(false))
+
+// isASCIIHost reports whether a host holds nothing that no host may.
+func isASCIIHost(host string) bool {
 	for i := range len(host) {
-		if host[i] < 0x20 || host[i] == 0x7f {
+		if host[i] <= 0x20 || host[i] >= 0x7f || strings.IndexByte("#/:<>?@[\\]^|%", host[i]) >= 0 {
 			return false
 		}
 	}
-	return !endsInNumber(host) || isURLIPv4(host)
+	return host != ""
 }
 
 // endsInNumber reports whether a host must be an IPv4 address (URL standard,

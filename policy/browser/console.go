@@ -124,7 +124,8 @@ func printSafari(b *Block, text string) string {
 	return text
 }
 
-// fill puts what a block holds into a phrase's slots.
+// fill puts what a block holds into a phrase's slots. {hint} is one that Chrome
+// leaves empty.
 func fill(text string, engine Engine, b *Block) string {
 	value, status := b.Value, strconv.Itoa(b.Status)
 	switch {
@@ -142,7 +143,7 @@ func fill(text string, engine Engine, b *Block) string {
 	}
 	return strings.NewReplacer(
 		"{url}", b.URL, "{value}", value, "{token}", b.Token, "{status}", status, "{sent}", b.SentOrigin,
-		"{schemes}", chromeSchemes, "{space}", space, "{space2}", space2,
+		"{schemes}", chromeSchemes, "{hint}", "", "{space}", space, "{space2}", space2,
 	).Replace(text)
 }
 

@@ -219,8 +219,7 @@ type Block struct {
 	// URL is where the request went in the end, and RedirectedFrom where it set
 	// out for, if that is elsewhere.
 	URL, RedirectedFrom string
-	// Location is where the refused answer would have redirected to, if it is
-	// the redirect itself that lacks something.
+	// Location is where a redirect that was refused would have led.
 	Location string
 	// Origin is the page's, and SentOrigin what the server was told.
 	Origin, SentOrigin string

@@ -303,8 +303,10 @@ func (v *visit) redirected(response *ServerResponse) (again bool) {
 		return false
 	}
 	if why := v.checkRedirect(location, response.Status); why != FailureNone {
-		v.urls = append(v.urls, location)
 		v.block(why, location.String())
+		if why == FailureRedirectCredentials || why == FailureRedirectScheme {
+			v.outcome.Block.Location = location.String()
+		}
 		return false
 	}
 	v.rewrite(location, response.Status)

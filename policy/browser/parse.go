@@ -122,7 +122,7 @@ func parseLine(engine Engine, line string) (Block, bool) {
 		}
 		var b Block
 		text := line
-		if p.frame == frameSafari && !strings.HasPrefix(p.text, safariRedirect) {
+		if p.frame == frameSafari {
 			text, b.Location = reason, location
 		}
 		slots, ok := matchWithin(p.text, text)
@@ -168,7 +168,7 @@ func (b *Block) take(p *phrase, slots map[string]string) {
 		switch name {
 		case "url":
 			b.URL = text
-		case "value":
+		case "value", "hint":
 			b.Value = text
 			if p.engine == Chrome {
 				b.Value = decodeHint(text)

@@ -82,7 +82,7 @@ var phrases = []phrase{
 	},
 	{
 		engine: Chrome, failure: FailureRedirectCredentials, frame: frameChrome,
-		text: "Redirect location '{value}' contains a username and password, which is disallowed for cross-origin requests.",
+		text: "Redirect location '{hint}' contains a username and password, which is disallowed for cross-origin requests.",
 	},
 	{
 		engine: Chrome, failure: FailureMode, frame: frameChrome,
@@ -250,11 +250,11 @@ var phrases = []phrase{
 	},
 	{
 		engine: Safari, failure: FailureRedirectCredentials, frame: frameSafari,
-		text: safariRedirect + "{url}" + safariDenied + "redirection URL {value} has credentials",
+		text: "redirection URL {value} has credentials",
 	},
 	{
 		engine: Safari, failure: FailureRedirectScheme, frame: frameSafari,
-		text: safariRedirect + "{url}" + safariDenied + "not allowed to follow a cross-origin CORS redirection with non CORS scheme",
+		text: "not allowed to follow a cross-origin CORS redirection with non CORS scheme",
 	},
 	{engine: Safari, failure: FailureRedirectNotAllowed, frame: frameSafari, text: "Not allowed to follow a redirection while loading {url}"},
 	{engine: Safari, failure: FailureTooManyRedirects, frame: frameSafari, text: "Load cannot follow more than 20 redirections"},

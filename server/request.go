@@ -2,6 +2,8 @@ package server
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -56,9 +58,12 @@ func readRequest(check *authv3.CheckRequest, r *policy.Request) error {
 	}
 	r.PrivateNetwork = privateNetwork(http)
 	raw := *r
-	for name, value := range http.GetHeaders() {
-		if field := headerField(r, name); field != nil && *headerField(&raw, name) != value {
-			*field = joinLines(*field, value)
+	// A map may hold one header in two spellings; in order, they come out the same
+	// each time.
+	headers := http.GetHeaders()
+	for _, name := range slices.Sorted(maps.Keys(headers)) {
+		if field := headerField(r, name); field != nil && *headerField(&raw, name) != headers[name] {
+			*field = joinLines(*field, headers[name])
 		}
 	}
 

@@ -35,24 +35,28 @@ const (
 // keep the others from being read. Every problem is an error and has a position
 // within data.
 func Read(file string, data []byte) ([]policy.Document, policy.Problems) {
-	return readAll(file, data, policies())
+	return readAll(file, data, policies(), fewestCut)
 }
 
 // ReadTests reads the documents of a file that tests policies, of the kind
 // CorsPolicyTest, as Read reads policies.
 func ReadTests(file string, data []byte) ([]policy.Document, policy.Problems) {
-	return readAll(file, data, tests())
+	return readAll(file, data, tests(), 0)
 }
 
-func readAll(file string, data []byte, of family) ([]policy.Document, policy.Problems) {
+func readAll(file string, data []byte, of family, least int) ([]policy.Document, policy.Problems) {
 	if len(data) > MaxSize {
 		return nil, policy.Problems{tooLarge(file, len(data))}
 	}
-	r := &reader{file: file, family: of}
+	r := &reader{file: file, family: of, least: least}
 	var docs []policy.Document
 	for _, p := range r.split(data) {
 		if r.full {
 			break
+		}
+		if doc, ok := r.fast(p); ok {
+			docs = append(docs, doc)
+			continue
 		}
 		r.piece = p
 		for _, root := range r.load(p) {
@@ -74,6 +78,11 @@ type reader struct {
 	full bool
 	// piece is the part of the file that is being read.
 	piece piece
+	// cuts is what was taken out of the piece.
+	cuts []cut
+	// least is the fewest elements of a list that are taken out. Where it is zero
+	// none are.
+	least int
 	// anchors holds the names of the anchors of the document that is being read.
 	anchors map[string]bool
 }
@@ -94,7 +103,7 @@ func (r *reader) add(at mark, p policy.Problem) {
 
 // place returns the place of a line and column of the present piece.
 func (r *reader) place(at mark) policy.Place {
-	at = r.piece.clamp(at)
+	at = whole(r.piece.clamp(at), r.cuts)
 	//nolint:gosec // A file of MaxSize has fewer lines and columns than an int32 counts.
 	return policy.Place{Line: int32(r.piece.line + at.line - 1), Column: int32(at.column)}
 }

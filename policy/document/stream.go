@@ -2,6 +2,7 @@ package document
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"unicode"
 	"unicode/utf8"
@@ -72,6 +73,9 @@ type cutter struct {
 	r      *reader
 	pieces []piece
 	piece  piece
+	// last is the last line of the piece, and lastLine its number.
+	last     []byte
+	lastLine int
 	// full says that the piece holds more than comments.
 	full bool
 	// broken says that the piece holds what no parser should see.
@@ -100,13 +104,14 @@ func (c *cutter) take(whole, text []byte, line int) {
 		// The lines of a piece lie side by side in the stream.
 		c.piece.data = c.piece.data[:len(c.piece.data)+len(whole)]
 	}
-	c.piece.last = mark{line - c.piece.line + 1, utf8.RuneCount(text) + 1}
+	c.last, c.lastLine = text, line
 	c.check(text, line)
 }
 
 // cut ends the piece; the next one begins at a line.
 func (c *cutter) cut(line int) {
 	if c.full && !c.broken {
+		c.piece.last = mark{c.lastLine - c.piece.line + 1, utf8.RuneCount(c.last) + 1}
 		c.pieces = append(c.pieces, c.piece)
 	}
 	c.piece = piece{line: line}
@@ -139,7 +144,7 @@ func (c *cutter) directive(text []byte, line int) {
 
 // check reports the first character of a piece that must not be in it.
 func (c *cutter) check(text []byte, line int) {
-	if c.broken {
+	if c.broken || printable(text) == len(text) {
 		return
 	}
 	column := 0
@@ -170,17 +175,46 @@ func (c *cutter) check(text []byte, line int) {
 	}
 }
 
+// printable returns how many bytes of printable ASCII a text begins with. It
+// looks at eight at a time: files are long, and hold little else.
+func printable(text []byte) int {
+	const (
+		word  = 8
+		ones  = 0x0101010101010101
+		highs = 0x80 * ones
+	)
+	n := 0
+	for ; len(text)-n >= word; n += word {
+		b := binary.LittleEndian.Uint64(text[n:])
+		control := ^((b | highs) - ' '*ones) // the high bit of a byte below the space
+		del := b&^highs + ones               // the high bit of 0x7f
+		if (b|control|del)&highs != 0 {
+			break
+		}
+	}
+	for n < len(text) && text[n] >= ' ' && text[n] <= '~' {
+		n++
+	}
+	return n
+}
+
 // cutLine splits off the first line and drops its break: LF, CR or CR LF.
 func cutLine(data []byte) (text, rest []byte) {
-	i := bytes.IndexAny(data, "\r\n")
-	switch {
-	case i < 0:
-		return data, nil
-	case data[i] == '\r' && i+1 < len(data) && data[i+1] == '\n':
-		return data[:i], data[i+2:]
-	default:
-		return data[:i], data[i+1:]
+	i := 0
+	for {
+		i += printable(data[i:])
+		if i == len(data) {
+			return data, nil
+		}
+		if data[i] == '\n' || data[i] == '\r' {
+			break
+		}
+		i++
 	}
+	if data[i] == '\r' && i+1 < len(data) && data[i+1] == '\n' {
+		return data[:i], data[i+2:]
+	}
+	return data[:i], data[i+1:]
 }
 
 // isMarker reports whether a line is a document marker.

@@ -23,9 +23,13 @@ compose-demo: ## The same with Docker: up, the demo's table against it, down
 	@go -C envoy build -o ../bin/demo ./demo
 	@exec bin/demo -compose
 
+# The race detector needs a C compiler.
+RACE := $(if $(shell command -v $$(go env CC)),-race)
+
 .PHONY: test
 test: ## All tests, on a real Envoy and a real Chromium
-	go test -race -shuffle=on ./...
+	@$(if $(RACE),,echo 'no C compiler: the tests run without the race detector (on Debian: apt-get install gcc libc6-dev)')
+	go test $(RACE) -shuffle=on ./...
 	go -C envoy test -shuffle=on ./...
 
 .PHONY: test-envoys

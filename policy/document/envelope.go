@@ -88,12 +88,12 @@ func (r *reader) kind(root *yaml.Node) proto.Message {
 		r.add(markOf(value), r.family.foreign(name))
 		return nil
 	}
-	guess := spelling.Closest(name, r.family.names())
 	for _, m := range r.family.kinds() {
 		if name == kindOf(m) {
 			return m
 		}
 	}
+	guess := spelling.Closest(name, r.family.names())
 	mend := "write one of them"
 	if guess != "" {
 		mend = "write " + guess

@@ -84,8 +84,10 @@ func isURL(s string) bool {
 func isURLScheme(s string) bool {
 	for i := range len(s) {
 		c := s[i] | 0x20
-		letter := 'a' <= c && c <= 'z'
-		if !letter && (i == 0 || !('0' <= s[i] && s[i] <= '9') && strings.IndexByte("+-.", s[i]) < 0) {
+		switch {
+		case 'a' <= c && c <= 'z':
+		case i > 0 && strings.IndexByte("0123456789+-.", s[i]) >= 0:
+		default:
 			return false
 		}
 	}
@@ -148,7 +150,7 @@ func isURLIPv4(host string) bool {
 		return false
 	}
 	for i, part := range parts {
-		limit := uint64(256)
+		limit := 256
 		if i == len(parts)-1 {
 			limit = 1 << (8 * (5 - len(parts)))
 		}
@@ -160,11 +162,11 @@ func isURLIPv4(host string) bool {
 }
 
 // ipv4Number reads a part of an IPv4 address (URL standard, "IPv4 number parser").
-func ipv4Number(s string) (n uint64, ok bool) {
+func ipv4Number(s string) (n int, ok bool) {
 	if s == "" {
 		return 0, false
 	}
-	base, digits := uint64(10), lowerASCII(s)
+	base, digits := 10, lowerASCII(s)
 	switch {
 	case strings.HasPrefix(digits, "0x"):
 		base, digits = 16, digits[2:]
@@ -172,13 +174,11 @@ func ipv4Number(s string) (n uint64, ok bool) {
 		base, digits = 8, digits[1:]
 	}
 	for i := range len(digits) {
-		d := uint64(strings.IndexByte("0123456789abcdef", digits[i]))
-		if d >= base {
+		d := strings.IndexByte("0123456789abcdef", digits[i])
+		if d < 0 || d >= base {
 			return 0, false
 		}
-		if n = n*base + d; n > 1<<32 {
-			n = 1 << 32
-		}
+		n = min(n*base+d, 1<<32)
 	}
 	return n, true
 }

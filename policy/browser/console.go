@@ -68,6 +68,7 @@ func (p *phrase) print(b *Block) string {
 		return printChrome(b, text)
 	case frameSafari:
 		return printSafari(b, text)
+	case framePlain:
 	}
 	return text
 }

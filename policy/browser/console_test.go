@@ -47,21 +47,24 @@ func TestConsole(t *testing.T) {
 		chrome, firefox, safari string
 	}{
 		{
-			"no origin", Request{},
+			"no origin",
+			Request{},
 			[]ServerResponse{respond(403)},
 			fetch + "No 'Access-Control-Allow-Origin' header is present on the requested resource.",
 			fox + "CORS header ‘Access-Control-Allow-Origin’ missing). Status code: 403.",
 			"Origin https://shop.example is not allowed by Access-Control-Allow-Origin. Status code: 403" + load,
 		},
 		{
-			"no origin in the preflight", Request{Method: put},
+			"no origin in the preflight",
+			Request{Method: put},
 			[]ServerResponse{respond(403)},
 			fetch + pre + "No 'Access-Control-Allow-Origin' header is present on the requested resource.",
 			fox + "CORS header ‘Access-Control-Allow-Origin’ missing). Status code: 403.",
 			"Preflight response is not successful. Status code: 403" + load,
 		},
 		{
-			"another origin", Request{},
+			"another origin",
+			Request{},
 			[]ServerResponse{respond(200, "access-control-allow-origin: https://evil.example")},
 			fetch + "The 'Access-Control-Allow-Origin' header has a value 'https://evil.example' that is not equal to the supplied origin. " +
 				"Have the server send the header with a valid value.",
@@ -69,7 +72,8 @@ func TestConsole(t *testing.T) {
 			"Origin https://shop.example is not allowed by Access-Control-Allow-Origin. Status code: 200" + load,
 		},
 		{
-			"no such origin", Request{Initiator: InitiatorXHR},
+			"no such origin",
+			Request{Initiator: InitiatorXHR},
 			[]ServerResponse{respond(200, "access-control-allow-origin: shop\x80.example")},
 			xhr + `The 'Access-Control-Allow-Origin' header contains the invalid value 'shop\u0080.example'.`,
 			fox + "CORS header ‘Access-Control-Allow-Origin’ does not match ‘shop\x80.example’).",
@@ -77,7 +81,8 @@ func TestConsole(t *testing.T) {
 				"\nXMLHttpRequest cannot load https://api.example/v1 due to access control checks.",
 		},
 		{
-			"two origins", Request{Initiator: InitiatorFont},
+			"two origins",
+			Request{Initiator: InitiatorFont},
 			[]ServerResponse{respond(200, ok, "access-control-allow-origin: *")},
 			strings.Replace(fetch, "fetch", "font", 1) +
 				"The 'Access-Control-Allow-Origin' header contains multiple values 'https://shop.example, *', but only one is allowed.",
@@ -85,7 +90,8 @@ func TestConsole(t *testing.T) {
 			"Access-Control-Allow-Origin cannot contain more than one origin.",
 		},
 		{
-			"any with credentials", Request{Initiator: InitiatorXHR, Credentials: CredentialsInclude},
+			"any with credentials",
+			Request{Initiator: InitiatorXHR, Credentials: CredentialsInclude},
 			[]ServerResponse{respond(200, "access-control-allow-origin: *")},
 			xhr + "The value of the 'Access-Control-Allow-Origin' header in the response must not be the wildcard '*' when the request's " +
 				"credentials mode is 'include'. The credentials mode of requests initiated by the XMLHttpRequest is controlled by the " +
@@ -96,7 +102,8 @@ func TestConsole(t *testing.T) {
 				"\nXMLHttpRequest cannot load https://api.example/v1 due to access control checks.",
 		},
 		{
-			"no credentials", Request{Credentials: CredentialsInclude},
+			"no credentials",
+			Request{Credentials: CredentialsInclude},
 			[]ServerResponse{respond(200, ok)},
 			fetch + "The value of the 'Access-Control-Allow-Credentials' header in the response is '' which must be 'true' when the request's " +
 				"credentials mode is 'include'.",
@@ -104,49 +111,56 @@ func TestConsole(t *testing.T) {
 			`Credentials flag is true, but Access-Control-Allow-Credentials is not "true".` + load,
 		},
 		{
-			"preflight's status", Request{Method: put},
+			"preflight's status",
+			Request{Method: put},
 			[]ServerResponse{respond(405, ok)},
 			fetch + pre + "It does not have HTTP ok status.",
 			fox + "CORS preflight response did not succeed). Status code: 405.",
 			"Preflight response is not successful. Status code: 405" + load,
 		},
 		{
-			"preflight's redirect", Request{Method: put},
+			"preflight's redirect",
+			Request{Method: put},
 			[]ServerResponse{respond(301, ok, "location: /login")},
 			fetch + pre + "Redirect is not allowed for a preflight request.",
 			fox + "CORS request external redirect not allowed).",
 			"Preflight response is not successful. Status code: 301" + load,
 		},
 		{
-			"method", Request{Method: "patch"},
+			"method",
+			Request{Method: "patch"},
 			[]ServerResponse{respond(204, ok, "access-control-allow-methods: PATCH")},
 			fetch + "Method patch is not allowed by Access-Control-Allow-Methods in preflight response.",
 			fox + "Did not find method in CORS header ‘Access-Control-Allow-Methods’).",
 			"Method patch is not allowed by Access-Control-Allow-Methods." + load,
 		},
 		{
-			"header", Request{Headers: []Header{{"X-Csrf-Token", "1"}}},
+			"header",
+			Request{Headers: []Header{{"X-Csrf-Token", "1"}}},
 			[]ServerResponse{respond(204, ok)},
 			fetch + "Request header field x-csrf-token is not allowed by Access-Control-Allow-Headers in preflight response.",
 			fox + "header ‘x-csrf-token’ is not allowed according to header ‘Access-Control-Allow-Headers’ from CORS preflight response).",
 			"Request header field X-Csrf-Token is not allowed by Access-Control-Allow-Headers." + load,
 		},
 		{
-			"methods that are none", Request{Method: put},
+			"methods that are none",
+			Request{Method: put},
 			[]ServerResponse{respond(204, ok, "access-control-allow-methods: GET, P U T")},
 			fetch + "Cannot parse Access-Control-Allow-Methods response header field in preflight response.",
 			fox + "invalid token ‘P U T’ in CORS header ‘Access-Control-Allow-Methods’).",
 			"Header Access-Control-Allow-Methods has an invalid value: GET, P U T" + load,
 		},
 		{
-			"headers that are none", Request{Method: put},
+			"headers that are none",
+			Request{Method: put},
 			[]ServerResponse{respond(204, ok, "access-control-allow-methods: PUT", "access-control-allow-headers: (x)")},
 			fetch + "Cannot parse Access-Control-Allow-Headers response header field in preflight response.",
 			fox + "invalid token ‘(x)’ in CORS header ‘Access-Control-Allow-Headers’).",
 			"Header Access-Control-Allow-Headers has an invalid value: (x)" + load,
 		},
 		{
-			"behind a redirect", Request{},
+			"behind a redirect",
+			Request{},
 			[]ServerResponse{respond(302, ok, "location: https://b.example/"), respond(200)},
 			"Access to fetch at 'https://b.example/' (redirected from 'https://api.example/v1') from origin 'https://shop.example' has been " +
 				"blocked by CORS policy: No 'Access-Control-Allow-Origin' header is present on the requested resource.",
@@ -155,7 +169,8 @@ func TestConsole(t *testing.T) {
 				"\nFetch API cannot load https://b.example/ due to access control checks.",
 		},
 		{
-			"the redirect itself", Request{},
+			"the redirect itself",
+			Request{},
 			[]ServerResponse{respond(302, "location: https://b.example/")},
 			fetch + "No 'Access-Control-Allow-Origin' header is present on the requested resource.",
 			fox + "CORS header ‘Access-Control-Allow-Origin’ missing). Status code: 302.",
@@ -245,7 +260,8 @@ func TestParseConsole(t *testing.T) {
 			"(index):7 Access to XMLHttpRequest at 'https://b.example/?from origin' (redirected from 'https://a.example/x') " +
 				"from origin 'http://localhost:3000' has been blocked by CORS policy: Response to preflight request doesn't pass access control check: " +
 				"The 'Access-Control-Allow-Origin' header has a value 'https://it's.example' that is not equal to the supplied origin.",
-			Chrome, Block{
+			Chrome,
+			Block{
 				Failure: FailureAllowOriginMismatch, Preflight: true, Value: "https://it's.example", URL: "https://b.example/?from origin",
 				RedirectedFrom: "https://a.example/x", Origin: "http://localhost:3000", Initiator: InitiatorXHR,
 			},
@@ -255,25 +271,29 @@ func TestParseConsole(t *testing.T) {
 			"Access to fetch at 'https://a.example/' from origin 'https://b.example' has been blocked by CORS policy: No 'Access-Control-Allow-Origin' " +
 				"header is present on the requested resource. If an opaque response serves your needs, set the request's mode to 'no-cors' to fetch " +
 				"the resource with CORS disabled.",
-			Chrome, Block{Failure: FailureMissingAllowOrigin, URL: "https://a.example/", Origin: "https://b.example"},
+			Chrome,
+			Block{Failure: FailureMissingAllowOrigin, URL: "https://a.example/", Origin: "https://b.example"},
 		},
 		{
 			"Chrome's Issues tab",
 			"Access blocked by CORS policy: Request header field x-a is not allowed by Access-Control-Allow-Headers in preflight response.",
-			Chrome, Block{Failure: FailureHeaderNotAllowed, Preflight: true, Value: "x-a"},
+			Chrome,
+			Block{Failure: FailureHeaderNotAllowed, Preflight: true, Value: "x-a"},
 		},
 		{
 			"local network",
 			"Access to fetch at 'http://192.168.0.1/' from origin 'https://b.example' has been blocked by CORS policy: " +
 				"Permission was denied for this request to access the `local` address space.",
-			Chrome, Block{Failure: FailureLocalDenied, URL: "http://192.168.0.1/", Origin: "https://b.example", Spaces: []string{"local"}},
+			Chrome,
+			Block{Failure: FailureLocalDenied, URL: "http://192.168.0.1/", Origin: "https://b.example", Spaces: []string{"local"}},
 		},
 		{
 			"private network, retired",
 			"Access to fetch at 'http://192.168.0.1/' from origin 'https://b.example' has been blocked by CORS policy: " +
 				"Response to preflight request doesn't pass access control check: No 'Access-Control-Allow-Private-Network' header was present " +
 				"in the preflight response for this private network request targeting the `local` address space.",
-			Chrome, Block{
+			Chrome,
+			Block{
 				Failure: FailurePrivateMissing, Preflight: true, URL: "http://192.168.0.1/", Origin: "https://b.example", Spaces: []string{"local"},
 			},
 		},
@@ -281,29 +301,34 @@ func TestParseConsole(t *testing.T) {
 			"Firefox with straight quotes",
 			"Cross-Origin Request Blocked: The Same Origin Policy disallows reading the remote resource at https://a.example/. " +
 				"(Reason: header 'x-a' is not allowed according to header 'Access-Control-Allow-Headers' from CORS preflight response).",
-			Firefox, Block{Failure: FailureHeaderNotAllowed, Preflight: true, Value: "x-a", URL: "https://a.example/"},
+			Firefox,
+			Block{Failure: FailureHeaderNotAllowed, Preflight: true, Value: "x-a", URL: "https://a.example/"},
 		},
 		{
 			"Firefox without a status",
 			"Cross-Origin Request Blocked: The Same Origin Policy disallows reading the remote resource at https://a.example/. " +
 				"(Reason: CORS request did not succeed). Status code: (null).",
-			Firefox, Block{Failure: FailureNetwork, URL: "https://a.example/"},
+			Firefox,
+			Block{Failure: FailureNetwork, URL: "https://a.example/"},
 		},
 		{
 			"Safari",
 			"[Error] Origin https://b.example is not allowed by Access-Control-Allow-Origin. Status code: 403\n" +
 				"[Error] Fetch API cannot load https://a.example/ due to access control checks.",
-			Safari, Block{Failure: FailureAllowOriginMismatch, SentOrigin: "https://b.example", Status: 403, URL: "https://a.example/"},
+			Safari,
+			Block{Failure: FailureAllowOriginMismatch, SentOrigin: "https://b.example", Status: 403, URL: "https://a.example/"},
 		},
 		{
 			"Safari's redirect",
 			"Cross-origin redirection to https://c.example/ denied by Cross-Origin Resource Sharing policy: " +
 				"Origin https://b.example is not allowed by Access-Control-Allow-Origin. Status code: 302",
-			Safari, Block{Failure: FailureAllowOriginMismatch, SentOrigin: "https://b.example", Status: 302, Location: "https://c.example/"},
+			Safari,
+			Block{Failure: FailureAllowOriginMismatch, SentOrigin: "https://b.example", Status: 302, Location: "https://c.example/"},
 		},
 		{
 			"Safari's second line alone", "XMLHttpRequest cannot load https://a.example/ due to access control checks.",
-			Safari, Block{Failure: FailureUnexplained, URL: "https://a.example/", Initiator: InitiatorXHR},
+			Safari,
+			Block{Failure: FailureUnexplained, URL: "https://a.example/", Initiator: InitiatorXHR},
 		},
 		{"an exception", "Uncaught (in promise) TypeError: Failed to fetch", Chrome, Block{Failure: FailureUnexplained}},
 		{"nothing known", "ReferenceError: x is not defined", Standard, Block{}},
@@ -347,7 +372,7 @@ func TestWords(t *testing.T) {
 			seen[word] = true
 		}
 	}
-	if Failure(failureCount).String() != "unknown" || Engine(engineCount).String() != "an unknown engine" {
+	if failureCount.String() != "unknown" || engineCount.String() != "an unknown engine" {
 		t.Error("what is not in a list has a word")
 	}
 }

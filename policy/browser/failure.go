@@ -103,7 +103,7 @@ const (
 	failureCount
 )
 
-var failureWords = [failureCount]string{
+var failureWords = [failureCount]string{ //nolint:gosec // words, no secrets
 	FailureNone:                    "none",
 	FailureMissingAllowOrigin:      "missing_allow_origin",
 	FailureMultipleAllowOrigin:     "multiple_allow_origin",
@@ -165,7 +165,7 @@ const mdn = "https://developer.mozilla.org/en-US/docs/Web/HTTP/Guides/CORS/Error
 
 // MDN returns the address of MDN's page about f, or "" where it has none.
 func (f Failure) MDN() string {
-	page := ""
+	var page string
 	switch f {
 	case FailureMissingAllowOrigin:
 		page = "CORSMissingAllowOrigin"

@@ -1,6 +1,9 @@
 package browser
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // httpSpace is the white space that HTTP allows around a value.
 const httpSpace = " \t"
@@ -65,22 +68,12 @@ func parseList(headers []Header, name string) tokenList {
 
 // has reports whether a method is listed, which is case-sensitive.
 func (l *tokenList) has(method string) bool {
-	for _, t := range l.tokens {
-		if t == method {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(l.tokens, method)
 }
 
 // hasFold reports whether a header's name is listed, in any case.
 func (l *tokenList) hasFold(name string) bool {
-	for _, t := range l.tokens {
-		if equalFold(t, name) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(l.tokens, func(t string) bool { return equalFold(t, name) })
 }
 
 // isToken reports whether s is a token (RFC 9110, section 5.6.2).

@@ -207,16 +207,16 @@ func genSpec(t *rapid.T, w *world, taken map[string]bool) *corsgatev1.CorsPolicy
 	}
 	if chance(t, "any origin", 6) {
 		spec.Origins, spec.OriginSets, spec.OriginRegexes, spec.TemporaryOrigins = []string{"*"}, nil, nil, nil
-		spec.Credentials = spec.Credentials && spec.GetDangerously() != nil
+		spec.Credentials = spec.GetCredentials() && spec.GetDangerously() != nil
 	}
-	if spec.Credentials {
-		spec.ExposeHeaders = slices.DeleteFunc(spec.ExposeHeaders, func(name string) bool { return name == "*" })
+	if spec.GetCredentials() {
+		spec.ExposeHeaders = slices.DeleteFunc(spec.GetExposeHeaders(), func(name string) bool { return name == "*" })
 	}
 	if chance(t, "status", 3) {
-		spec.PreflightStatus = proto.Int32(rapid.Int32Range(200, 299).Draw(t, "preflight status"))
+		spec.PreflightStatus = new(rapid.Int32Range(200, 299).Draw(t, "preflight status"))
 	}
 	if chance(t, "timing", 2) {
-		spec.TimingAllowOrigin = proto.Bool(rapid.Bool().Draw(t, "timing"))
+		spec.TimingAllowOrigin = new(rapid.Bool().Draw(t, "timing"))
 	}
 	if chance(t, "all headers", 5) {
 		spec.RequestHeaders, spec.Presets = []string{"*"}, nil

@@ -62,7 +62,7 @@ func (w *world) says(a *asker) says {
 	s.method = allowsMethod(s.spec, method)
 	s.headers = allowsHeaders(s.spec, a.requestHeaders)
 	stranger := s.spec.GetOnDisallowedOrigin()
-	if a.mode == "navigate" && (wellFormed(a.origin)) {
+	if a.mode == "navigate" && wellFormed(a.origin) {
 		stranger = s.spec.GetNavigations()
 	}
 	switch {
@@ -346,15 +346,15 @@ var protocols = map[string]struct{ request, expose string }{
 var methodOverrides = []string{"x-http-method", "x-http-method-override", "x-method-override"}
 
 func allowsHeaders(spec *corsgatev1.CorsPolicySpec, asked string) bool {
-	allowed := "accept,accept-language,content-language,range," + strings.Join(spec.GetRequestHeaders(), ",")
+	allowed := append([]string{"accept,accept-language,content-language,range"}, spec.GetRequestHeaders()...)
 	for _, preset := range spec.GetPresets() {
-		allowed += "," + protocols[preset].request
+		allowed = append(allowed, protocols[preset].request)
 	}
 	names := namesIn(asked)
 	if len(names) > 128 || len(asked) > 8192 {
 		return false
 	}
-	list := namesIn(allowed)
+	list := namesIn(strings.Join(allowed, ","))
 	return !slices.ContainsFunc(names, func(name string) bool {
 		if slices.Contains(list, name) {
 			return false
@@ -367,11 +367,11 @@ func allowsHeaders(spec *corsgatev1.CorsPolicySpec, asked string) bool {
 // exposes returns the names that a script may read beyond those that it always
 // may; "*" is all.
 func exposes(spec *corsgatev1.CorsPolicySpec) []string {
-	text := strings.Join(spec.GetExposeHeaders(), ",")
+	exposed := slices.Clone(spec.GetExposeHeaders())
 	for _, preset := range spec.GetPresets() {
-		text += "," + protocols[preset].expose
+		exposed = append(exposed, protocols[preset].expose)
 	}
-	return namesIn(text)
+	return namesIn(strings.Join(exposed, ","))
 }
 
 // namesIn splits a list of names and takes them in lower case.

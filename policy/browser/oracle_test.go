@@ -1,13 +1,13 @@
 package browser_test
 
 import (
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
 	"github.com/corsgate/corsgate/policy"
@@ -359,7 +359,7 @@ func TestOracleVerdicts(t *testing.T) {
 		for range 4 {
 			r := genRequest(t)
 			asker := askerOf(r)
-			asker.webSocket = r.Method == "GET" && r.Upgrade != ""
+			asker.webSocket = r.Method == http.MethodGet && r.Upgrade != ""
 			s := w.says(&asker)
 			d := set.Decide(r)
 			if got := d.Action == policy.ActionForward; got != s.reaches {
@@ -462,7 +462,7 @@ func TestOracleRevision(t *testing.T) {
 			t.Fatalf("the revision is %s in one order and %s in the other", set.Revision(), shuffled.Revision())
 		}
 		changed := w.clone()
-		changed.policies[0].Spec.PreflightStatus = proto.Int32(changed.policies[0].GetSpec().GetPreflightStatus()%99 + 200 + 1)
+		changed.policies[0].Spec.PreflightStatus = new(changed.policies[0].GetSpec().GetPreflightStatus()%99 + 200 + 1)
 		if set2, _ := changed.compile(); set2 != nil && set2.Revision() == set.Revision() {
 			t.Fatal("a change leaves the revision as it was")
 		}
@@ -528,7 +528,7 @@ func TestOracleRedirects(t *testing.T) {
 			redirected := false
 			o := browser.Fetch(&c.request, func(r browser.ServerRequest) browser.ServerResponse {
 				response := g.serve(r)
-				if !redirected && response.Body == serviceBody && r.Method != "OPTIONS" {
+				if !redirected && response.Body == serviceBody && r.Method != http.MethodOptions {
 					redirected = true
 					response.Status, response.Headers = 307, append(response.Headers, browser.Header{Name: "location", Value: to})
 				}

@@ -1,7 +1,6 @@
 package browser
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -45,8 +44,10 @@ func parseChrome(text string) (Block, bool) {
 		return Block{}, false
 	}
 	var b Block
-	if i := slices.Index(chromeKinds[:], kind); i >= 0 {
-		b.Initiator = Initiator(i)
+	for i := range initiatorCount {
+		if chromeKinds[i] == kind {
+			b.Initiator = i
+		}
 	}
 	where, reason, ok := strings.Cut(rest, chromeBlocked)
 	if !ok {
@@ -115,6 +116,8 @@ func parseLine(engine Engine, line string) (Block, bool) {
 			reason, location = why, to
 		}
 	}
+	// Mail and chat take Firefox's curly quotes for straight ones.
+	straight := engine == Firefox && straightQuotes.Replace(line) == line
 	for i := range phrases {
 		p := &phrases[i]
 		if p.engine != engine || p.frame == frameChrome {
@@ -126,8 +129,8 @@ func parseLine(engine Engine, line string) (Block, bool) {
 			text, b.Location = reason, location
 		}
 		slots, ok := matchWithin(p.text, text)
-		if !ok && engine == Firefox {
-			slots, ok = matchWithin(straighten(p.text), straighten(text))
+		if !ok && straight {
+			slots, ok = matchWithin(straightQuotes.Replace(p.text), text)
 		}
 		if ok {
 			b.take(p, slots)
@@ -142,13 +145,14 @@ func (b *Block) readSecondLine(engine Engine, text string) bool {
 	if engine != Safari {
 		return false
 	}
-	for i, start := range safariStarts {
+	for i := range initiatorCount {
+		start := safariStarts[i]
 		if start == "" {
 			continue
 		}
 		if _, rest, ok := strings.Cut(text, start); ok {
 			if url, _, ok := strings.Cut(rest, safariBlocked); ok && !strings.Contains(url, "\n") {
-				b.Initiator, b.URL = Initiator(i), url
+				b.Initiator, b.URL = i, url
 				return true
 			}
 		}
@@ -156,10 +160,7 @@ func (b *Block) readSecondLine(engine Engine, text string) bool {
 	return false
 }
 
-// straighten takes curly quotes for straight ones.
-func straighten(s string) string {
-	return strings.NewReplacer("‘", "'", "’", "'", "“", `"`, "”", `"`).Replace(s)
-}
+var straightQuotes = strings.NewReplacer("‘", "'", "’", "'", "“", `"`, "”", `"`)
 
 // take copies what a phrase's slots hold.
 func (b *Block) take(p *phrase, slots map[string]string) {

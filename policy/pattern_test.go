@@ -185,8 +185,9 @@ func FuzzParsePattern(f *testing.F) {
 		if _, ok := find(t, &index, sample); !ok {
 			t.Fatalf("%q does not match %q", s, sample)
 		}
-		if _, ok := find(t, &index, sample+".evil.example"); ok {
-			t.Fatalf("%q matches %q", s, sample+".evil.example")
+		stranger := sample + ".evil.example"
+		if _, ok := find(t, &index, stranger); ok && !strings.HasSuffix(stranger, "."+p.tail) {
+			t.Fatalf("%q matches %q", s, stranger)
 		}
 	})
 }

@@ -1,5 +1,7 @@
 package policy
 
+import "strings"
+
 // Headers of the CORS protocol (Fetch standard, section "HTTP responses"), and
 // those that go with it.
 const (
@@ -108,8 +110,35 @@ type recipe struct {
 	headers     *headerRules
 }
 
-// A press numbers answers as they are made.
-type press struct{ made int }
+// A press numbers answers as they are made. Policies that say the same of what
+// answers hold share theirs: of thousands of policies, most are alike.
+type press struct {
+	made   int
+	shared map[recipeKey]answers
+}
+
+// A recipeKey is equal for recipes whose answers are.
+type recipeKey struct {
+	constant, varies, credentials, private bool
+	expose, maxAge, resource               string
+	status                                 int
+	hasTiming, timing                      bool
+	methods, headers                       string
+	methodRules, headerRules               listRules
+}
+
+// listRules is what answers depend on beside the list itself.
+type listRules struct{ any, short bool }
+
+func (r *recipe) key() recipeKey {
+	return recipeKey{
+		constant: r.constant, varies: r.varies, credentials: r.credentials, private: r.private,
+		expose: r.expose, maxAge: r.maxAge, resource: r.resource, status: r.status,
+		hasTiming: r.timing != nil, timing: r.timing != nil && *r.timing,
+		methods: strings.Join(r.methods.list, listSeparator), methodRules: listRules{r.methods.any, r.methods.short},
+		headers: strings.Join(r.headers.list, listSeparator), headerRules: listRules{r.headers.any, r.headers.short},
+	}
+}
 
 func (p *press) make(status int, body string, fields []Field) *Answer {
 	a := &Answer{ID: p.made, Status: status, Body: body, Fields: fields}
@@ -117,8 +146,23 @@ func (p *press) make(status int, body string, fields []Field) *Answer {
 	return a
 }
 
+// prepare makes all answers of a policy. Only one of them names it.
 func (r *recipe) prepare(p *press) answers {
-	a := answers{refusedMethod: r.refusedMethod(p)}
+	key := r.key()
+	a, ok := p.shared[key]
+	if !ok {
+		a = r.prepareShared(p)
+		if p.shared == nil {
+			p.shared = map[recipeKey]answers{}
+		}
+		p.shared[key] = a
+	}
+	a.refusedMethod = r.refusedMethod(p)
+	return a
+}
+
+func (r *recipe) prepareShared(p *press) answers {
+	var a answers
 	for i, routeVaries := range [...]bool{false, true} {
 		a.notCORS[i] = p.make(0, "", r.notCORS(routeVaries))
 		a.actual[i] = p.make(0, "", r.actual(routeVaries))

@@ -54,6 +54,8 @@ func TestPatternCovers(t *testing.T) {
 		{"https://*.pr-*.shop.example", "https://pr-*.shop.example", false, false},
 		{"https://pr-*.shop.example", "https://*.pr-*.shop.example", false, false},
 		{"https://*.pr-*.shop.example", "https://*.shop.example", false, true},
+		{"https://pr-*.shop.example", "https://a.pr-1.shop.example", false, false},
+		{"https://pr-*.shop.example", "https://*.a.pr-1.shop.example", false, false},
 		{"https://a.shop.example", "no pattern", false, false},
 		{"no pattern", "https://a.shop.example", false, false},
 	}

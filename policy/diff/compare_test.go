@@ -147,6 +147,15 @@ func TestCompare(t *testing.T) {
 			shop("origins: [https://a.x.example, https://b.example]"),
 			change("+ origins: 2 origins or patterns may call", "https://a.x.example", "https://*.x.example (excludeOrigins)", risk("medium exclusion_removed: https://*.x.example")),
 		},
+		"a wide exclusion widened": {
+			shop("origins: ['https://*.x.example']", "excludeOrigins: ['https://*.a.x.example']"),
+			shop("origins: ['https://*.x.example']", "excludeOrigins: ['https://*.x.example']"),
+			change("- origins: 1 origin or pattern may not call any more", "https://*.x.example (excludeOrigins)"),
+		},
+		"a wildcard listed and kept out": {
+			shop(), shop("origins: [https://shop.example, 'https://*.x.example']", "excludeOrigins: ['https://*.x.example']"),
+			[]string{`= "shop" is written differently and means the same: origins, excludeOrigins`},
+		},
 		"any port": {
 			shop("origins: [https://a.example]"), shop("origins: ['https://a.example:*']"),
 			change("+ origins: 1 origin or pattern may call", "https://a.example:*", risk("medium wildcard_widened: https://a.example:*")),
@@ -301,6 +310,11 @@ func TestCompare(t *testing.T) {
 			shop("temporaryOrigins: [{origin: https://t.example, until: '2030-01-01'}]"),
 			shop("temporaryOrigins: [{origin: https://t.example, until: '2031-01-01'}]"),
 			change("+ until: https://t.example may call until 2031-01-01; before it was until 2030-01-01"),
+		},
+		"a temporary origin goes earlier": {
+			shop("temporaryOrigins: [{origin: https://t.example, until: '2031-01-01'}]"),
+			shop("temporaryOrigins: [{origin: https://t.example, until: '2030-01-01'}]"),
+			change("- until: https://t.example may call until 2030-01-01; before it was until 2031-01-01"),
 		},
 		"a temporary origin stays": {
 			shop("temporaryOrigins: [{origin: https://t.example, until: '2030-01-01'}]"),

@@ -45,8 +45,8 @@ type scanner struct {
 
 // next finds the first element at a place or behind it, with nothing but white
 // space and comments in between. The element's text is data[begin:end], rest is
-// what follows it up to the next element's place. It reports false where there
-// is none.
+// what follows it up to the next element's place. It reports false where
+// something else stands there, at e.start.
 func (s scanner) next(data []byte, at int) (e element, ok bool) {
 	if s.flow {
 		return nextQuoted(data, at)
@@ -65,6 +65,7 @@ type element struct {
 // nextLine finds an element of a block sequence.
 func (s scanner) nextLine(data []byte, at int) (e element, ok bool) {
 	for at < len(data) {
+		e.start = at
 		i := at
 		for i < len(data) && data[i] == ' ' {
 			i++
@@ -76,7 +77,6 @@ func (s scanner) nextLine(data []byte, at int) (e element, ok bool) {
 		if i-at != s.indent || i+1 >= len(data) || data[i] != '-' || data[i+1] != ' ' {
 			return e, false
 		}
-		e.start = at
 		for i++; i < len(data) && data[i] == ' '; {
 			i++
 		}
@@ -94,6 +94,7 @@ func (s scanner) nextLine(data []byte, at int) (e element, ok bool) {
 		e.rest, ok = endLine(data, j)
 		return e, ok
 	}
+	e.start = at
 	return e, false
 }
 
@@ -141,6 +142,7 @@ func scanScalar(data []byte, i int) (begin, end, rest int, ok bool) {
 // nextQuoted finds an element of a flow sequence, with the comma behind it.
 func nextQuoted(data []byte, at int) (e element, ok bool) {
 	i := skipSpace(data, at)
+	e.start = i
 	if i >= len(data) || data[i] != '"' {
 		return e, false
 	}
@@ -279,13 +281,14 @@ func (t *trimmer) cutRun(s scanner, at int) int {
 	data := t.piece.data
 	first, ok := s.next(data, at)
 	if !ok {
-		return at
+		return first.start
 	}
 	c := cut{scanner: s}
 	var second, last element
 	for at = first.rest; ; at = last.rest {
 		e, ok := s.next(data, at)
 		if !ok {
+			at = e.start
 			break
 		}
 		if c.elements == 0 {

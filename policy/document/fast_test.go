@@ -173,3 +173,23 @@ func compose(r *rand.Rand, text []byte) []byte {
 	}
 	return b.Bytes()
 }
+
+// TestFastReadingIsLinear reads what looks like the beginning of a list again and
+// again. Were any of it looked at twice for each, this would take hours.
+func TestFastReadingIsLinear(t *testing.T) {
+	t.Parallel()
+	const n = 300_000
+	for name, data := range map[string]string{
+		"fields":            strings.Repeat("origins:\n", n),
+		"comments":          strings.Repeat("# origins:\n", n),
+		"comments of items": "origins:\n  - é\n" + strings.Repeat("    # c\n", n) + "  - é\n",
+		"items":             "origins:\n" + strings.Repeat("  - é\n", n),
+		"spaces":            strings.Repeat("origins: [ \n", n),
+		"blank lines":       "origins:\n" + strings.Repeat("\n", n) + "origins:\n" + strings.Repeat(" \n", n),
+		"old breaks":        "origins:\n" + strings.Repeat("\r", n),
+	} {
+		if cuts := document.Cuts([]byte(data), few); cuts != 0 {
+			t.Errorf("%s: %d cuts", name, cuts)
+		}
+	}
+}

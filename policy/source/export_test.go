@@ -22,8 +22,11 @@ func ProblemAccess(path string, err error) policy.Problem { return problemAccess
 // OnParse makes a source tell which files it parses.
 func (f *File) OnParse(told func(file string)) {
 	parse := f.parse
+	var mu sync.Mutex // files are parsed side by side
 	f.parse = func(file string, data []byte) ([]policy.Document, policy.Problems) {
+		mu.Lock()
 		told(file)
+		mu.Unlock()
 		return parse(file, data)
 	}
 }

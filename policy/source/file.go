@@ -3,10 +3,13 @@ package source
 import (
 	"context"
 	"log/slog"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/corsgate/corsgate/policy"
 	"github.com/corsgate/corsgate/policy/document"
@@ -109,21 +112,12 @@ func (f *File) read(ctx context.Context) (*reading, error) {
 // snapshot finds out what a reading means. The only error is that ctx has ended.
 func (f *File) snapshot(ctx context.Context, r *reading) (Snapshot, error) {
 	s := Snapshot{Files: len(r.files), Problems: append(policy.Problems(nil), r.problems...)}
-	before, after := f.lastParsed(), make(map[string]parsed, len(r.contents))
-	for i, c := range r.contents {
-		if c.faulty {
-			continue
-		}
-		if err := ctx.Err(); err != nil {
-			return Snapshot{}, errEnded(err)
-		}
-		name := r.files[i].name
-		p, ok := before[name]
-		if !ok || p.digest != c.digest {
-			p = parsed{digest: c.digest}
-			p.documents, p.problems = f.parse(name, c.data)
-		}
-		after[name] = p
+	after, err := f.parseAll(ctx, r)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	for i := range r.contents {
+		p := after[r.files[i].name]
 		s.Documents = append(s.Documents, p.documents...)
 		s.Problems = append(s.Problems, p.problems...)
 	}
@@ -133,6 +127,46 @@ func (f *File) snapshot(ctx context.Context, r *reading) (Snapshot, error) {
 	}
 	s.Problems.Sort()
 	return s, nil
+}
+
+// parseAll parses the files whose content has changed, several at a time: where
+// there are thousands, most of a start is this.
+func (f *File) parseAll(ctx context.Context, r *reading) (map[string]parsed, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, errEnded(err)
+	}
+	before := f.lastParsed()
+	found := make([]parsed, len(r.contents))
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i := range r.contents {
+		c, name := &r.contents[i], r.files[i].name
+		if c.faulty {
+			continue
+		}
+		if p, ok := before[name]; ok && p.digest == c.digest {
+			found[i] = p
+			continue
+		}
+		group.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return errEnded(err)
+			}
+			found[i].digest = c.digest
+			found[i].documents, found[i].problems = f.parse(name, c.data)
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err //nolint:wrapcheck // errEnded has said what ended
+	}
+	after := make(map[string]parsed, len(found))
+	for i := range found {
+		if !r.contents[i].faulty {
+			after[r.files[i].name] = found[i]
+		}
+	}
+	return after, nil
 }
 
 // withoutDocuments says which paths hold no document at all, where nothing else

@@ -68,6 +68,19 @@ spec:
   origins: [https://shop.example, https://shop.example]
 `
 
+// daringPolicy makes an exception.
+const daringPolicy = `apiVersion: corsgate.dev/v1
+kind: CorsPolicy
+metadata:
+  name: daring
+spec:
+  targets: [{hosts: [daring.example]}]
+  origins: ["http://kiosk.example"]
+  credentials: true
+  dangerously:
+    plainHttpWithCredentials: the kiosks in our shops cannot do TLS
+`
+
 // folder makes a folder with some files, given as name and content in turns.
 func folder(t *testing.T, files ...string) string {
 	t.Helper()
@@ -108,6 +121,8 @@ func TestValidate(t *testing.T) {
 		badProblems = `DIR/bad.yaml:7:13: spec.origins[0]: "https://shop.example/path" has a path, and an origin ends with its host or port; write "https://shop.example" [origin_path]
 DIR/bad.yaml:14:16: spec.credentials: wants true or false, found the text "yes"; write true [wrong_type]
 `
+		daringException = `DIR/daring.yaml:10:31: exception: policy daring: spec.dangerously.plainHttpWithCredentials: "the kiosks in our shops cannot do TLS"
+`
 		oddProblem = `DIR/odd.yaml:7:35: warning: spec.origins[1]: "https://shop.example" is listed already, at DIR/odd.yaml:7:13; remove one of them [origin_duplicate]
 `
 	)
@@ -125,6 +140,11 @@ DIR/bad.yaml:14:16: spec.credentials: wants true or false, found the text "yes";
 			[]string{"shop.yaml", goodPolicy, "odd.yaml", oddPolicy},
 			nil,
 			outcome{0, oddProblem + "ok: 2 policies, 1 origin set in 2 files, revision REVISION, 1 warning\n", ""},
+		},
+		"an exception": {
+			[]string{"daring.yaml", daringPolicy},
+			nil,
+			outcome{0, daringException + "ok: 1 policy in 1 file, revision REVISION\n", ""},
 		},
 		"a warning with --strict": {
 			[]string{"odd.yaml", oddPolicy},
@@ -176,7 +196,8 @@ func TestValidateJSON(t *testing.T) {
       "reason": "\"https://shop.example\" is listed already, at DIR/odd.yaml:7:13",
       "mend": "remove one of them"
     }
-  ]
+  ],
+  "exceptions": []
 }
 `, ""}
 	if diff := cmp.Diff(want, run(t, dir, "validate", "-o", "json", dir)); diff != "" {
@@ -189,6 +210,23 @@ func TestValidateJSON(t *testing.T) {
 	dir = folder(t, "shop.yaml", goodPolicy)
 	if good := run(t, dir, "validate", "-o", "json", dir); !strings.Contains(good.Out, `"problems": []`) {
 		t.Errorf("without problems: %+v", good)
+	}
+	dir = folder(t, "daring.yaml", daringPolicy)
+	exceptions := `"exceptions": [
+    {
+      "policy": "daring",
+      "field": "spec.dangerously.plainHttpWithCredentials",
+      "justification": "the kiosks in our shops cannot do TLS",
+      "position": {
+        "file": "DIR/daring.yaml",
+        "line": 10,
+        "column": 31
+      }
+    }
+  ]
+`
+	if daring := run(t, dir, "validate", "-o", "json", dir); !strings.Contains(daring.Out, exceptions) {
+		t.Errorf("with an exception: %+v", daring)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -37,6 +38,9 @@ type validation struct {
 	Errors   int             `json:"errors"`
 	Warnings int             `json:"warnings"`
 	Problems policy.Problems `json:"problems"`
+	// Exceptions is what policies take upon themselves in `dangerously`. It is
+	// empty where the set cannot be made.
+	Exceptions []policy.Exception `json:"exceptions"`
 }
 
 func newValidate(to streams) *cobra.Command {
@@ -46,7 +50,8 @@ func newValidate(to streams) *cobra.Command {
 		Short: "Find every error in policies",
 		Long: `validate reads policies as serve would, and reports everything that is wrong
 with them at once: each problem with its file, line and column, the reason, and
-what to write instead. A PATH is a file, or a folder with all *.yaml, *.yml and
+what to write instead. It lists the exceptions that policies make under
+dangerously, too, with their justifications. A PATH is a file, or a folder with all *.yaml, *.yml and
 *.json files in it and below.
 
 It exits with 0 if serve would start with them, and with 3 if it would not.`,
@@ -81,11 +86,14 @@ func (o *validateOptions) run(ctx context.Context, to streams) error {
 		Errors:   len(problems.Errors()),
 		Warnings: len(problems.Warnings()),
 		Problems: append(policy.Problems{}, problems...),
+		// In JSON, an empty list is not null.
+		Exceptions: []policy.Exception{},
 	}
 	if set != nil {
 		found.Revision = set.Revision()
 		found.Policies = len(set.Policies())
 		found.OriginSets = set.OriginSets()
+		found.Exceptions = append(found.Exceptions, set.Exceptions()...)
 	}
 	found.Valid = found.Errors == 0 && (!o.strict || found.Warnings == 0)
 
@@ -102,12 +110,18 @@ func (o *validateOptions) run(ctx context.Context, to streams) error {
 	return nil
 }
 
-// writeValidation writes what was found for people: a line for each problem,
-// and one that sums up.
+// writeValidation writes what was found for people: a line for each problem and
+// for each exception that a policy makes, and one that sums up.
 func writeValidation(to streams, found *validation) error {
 	for i := range found.Problems {
 		if _, err := fmt.Fprintln(to.out, found.Problems[i].Error()); err != nil {
 			return fmt.Errorf("writing problems: %w", err)
+		}
+	}
+	for i := range found.Exceptions {
+		e := &found.Exceptions[i]
+		if _, err := fmt.Fprintf(to.out, "%s: exception: policy %s: %s: %s\n", e.Position, e.Policy, e.Field, strconv.Quote(e.Justification)); err != nil {
+			return fmt.Errorf("writing exceptions: %w", err)
 		}
 	}
 	files := count(found.Files, "file", "files")

@@ -194,7 +194,7 @@ func whatMisses(policies bool, values url.Values) string {
 			flags = append(flags, "--"+name)
 		}
 	}
-	return "To have the call explained, too, add " + strings.Join(flags, " and ") + "."
+	return "To have the call explained, add " + strings.Join(flags, " and ") + "."
 }
 
 // question reads the flags.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/corsgate/corsgate/policy/explain"
+	"github.com/corsgate/corsgate/server"
 )
 
 const (
@@ -29,6 +30,9 @@ const (
 // listener.
 func askServer(ctx context.Context, address string, question *explain.Question) (*explain.Explanation, error) {
 	address = strings.TrimSuffix(strings.TrimPrefix(address, "http://"), "/")
+	if server.CheckAddress(address) != nil {
+		return nil, usagef("--server %q is not an address; write host:port, as in %s, or unix:///path", address, defaultAdmin)
+	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	host := address
@@ -43,7 +47,7 @@ func askServer(ctx context.Context, address string, question *explain.Question) 
 	where := url.URL{Scheme: "http", Host: host, Path: "/explain", RawQuery: question.Values().Encode()}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, where.String(), nil)
 	if err != nil {
-		return nil, usagef("--server %q is not an address; write host:port or unix:///path", address)
+		return nil, fmt.Errorf("asking %s: %w", address, err)
 	}
 	response, err := (&http.Client{Transport: transport}).Do(request)
 	if err != nil {

@@ -61,6 +61,8 @@ type draft struct {
 	spec  *corsgatev1.CorsPolicySpec
 	old   *corsgatev1.CorsPolicySpec
 	fresh bool
+	// nearest is the target that nearly matched, where the policy is new.
+	nearest *Target
 	// fields are those changed, in the order of the schema.
 	origins, methods, headers, expose []string
 	credentials, navigations          bool
@@ -97,11 +99,10 @@ func (w *world) freshDraft(p *play, s *step) (*draft, *Note) {
 		return nil, &Note{"unknown_policy", fmt.Sprintf(
 			"The route names the policy %s, which is not loaded. Load it, or correct the name on the route: no other policy governs such a route.", s.wire.PolicyName)}
 	}
-	pattern, ok := policy.ParseOriginPattern(s.wire.Origin)
 	switch {
 	case s.wire.Origin == browser.OpaqueOrigin:
 		return nil, nullNote(false)
-	case !ok || pattern.Wide():
+	case !isSent(s.wire.Origin):
 		return nil, malformedNote(s.wire.Origin)
 	}
 	where := spotOf(&s.wire)
@@ -113,7 +114,7 @@ func (w *world) freshDraft(p *play, s *step) (*draft, *Note) {
 	message := &corsgatev1.CorsPolicy{
 		ApiVersion: "corsgate.dev/v1", Kind: "CorsPolicy", Metadata: &corsgatev1.Metadata{Name: w.freshName(where.host)}, Spec: spec,
 	}
-	return &draft{world: w, index: len(w.docs), fresh: true, spec: spec, doc: policy.Document{File: "new", Message: message}}, nil
+	return &draft{world: w, index: len(w.docs), fresh: true, nearest: nearest(w.keys(), &where), spec: spec, doc: policy.Document{File: "new", Message: message}}, nil
 }
 
 // freshName makes a name that no document has.

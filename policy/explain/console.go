@@ -60,6 +60,12 @@ func ReadConsole(text string) *Console {
 	}
 	found, _ := adviceOn(block.Failure)
 	c.Cause, c.Next = found.cause, found.next
+	if engine == browser.Safari && block.Failure == browser.FailureAllowOriginMismatch {
+		// Safari has one text for both, and the more frequent one is the other.
+		found, _ = adviceOn(browser.FailureMissingAllowOrigin)
+		c.Cause = "Safari prints this where Access-Control-Allow-Origin names another origin, and where there is none, which is more frequent. " + found.cause
+		c.Next = found.next
+	}
 	return c
 }
 

@@ -44,13 +44,22 @@ func Explain(policies Policies, q Question) (*Explanation, error) {
 			return slices.ContainsFunc(o.Exchanges, func(x browser.Exchange) bool { return !x.Preflight })
 		})
 	}
-	if e.Outcome != OutcomeServiceDecides {
+	if e.Outcome != OutcomeServiceDecides && isSent(q.Origin) {
 		e.Browsers = w.browsers(p)
 	}
 	e.Change, e.NoChange = w.change(p)
 	e.Notes = append(e.Notes, w.notes(p, e)...)
 	e.Summary = summary(e, p)
 	return e, nil
+}
+
+// isSent reports whether a browser can send an origin at all.
+func isSent(origin string) bool {
+	if origin == browser.OpaqueOrigin {
+		return true
+	}
+	p, ok := policy.ParseOriginPattern(origin)
+	return ok && !p.Wide() && p.String() == origin
 }
 
 // A world is the policies that a question is put to.

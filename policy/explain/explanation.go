@@ -42,7 +42,8 @@ type Explanation struct {
 	// to send anything.
 	Preflight *Answer `json:"preflight,omitempty"`
 	Request   *Answer `json:"request,omitempty"`
-	// Browsers is empty where the service decides.
+	// Browsers is empty where the service decides, and where no browser has such an
+	// origin.
 	Browsers []Browser `json:"browsers"`
 	Notes    []Note    `json:"notes"`
 

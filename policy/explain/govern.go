@@ -170,7 +170,9 @@ func (w *world) governing(s *step) Governing {
 	}
 	where, all := spotOf(&s.wire), w.keys()
 	if by == nil {
-		g.Nearest = nearest(all, &where)
+		if s.decision.Kind != policy.KindNotCORS {
+			g.Nearest = nearest(all, &where)
+		}
 		return g
 	}
 	matching := slices.DeleteFunc(all, func(k key) bool { return !k.matches(&where) })
@@ -223,7 +225,7 @@ func nearness(k *key, s *spot) (score int, why string) {
 	const host, port, apex, slip = 4000, 3000, 2000, 1000
 	switch {
 	case k.matchesHost(s) && k.matchesPort(s):
-		return host + min(commonPrefix(k.Path, s.path), slip-1), fmt.Sprintf("the path %s does not match", s.path)
+		return host + clamp(10*commonPrefix(k.Path, s.path)-len(k.Path), slip-1), fmt.Sprintf("the path %s does not match", s.path)
 	case k.matchesHost(s):
 		return port, fmt.Sprintf("the port %d does not match", s.port)
 	case k.Below && k.Host == s.host:
@@ -235,6 +237,8 @@ func nearness(k *key, s *spot) (score int, why string) {
 	}
 	return 0, ""
 }
+
+func clamp(n, most int) int { return max(0, min(n, most)) }
 
 func commonPrefix(a, b string) int {
 	n := 0

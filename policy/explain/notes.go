@@ -108,7 +108,7 @@ func noteReadableRefusal(p *play, e *Explanation) *Note {
 		return nil
 	}
 	method := methodOf(p.decisive())
-	return &Note{"readable_refusal", fmt.Sprintf("Browsers hold GET, HEAD and POST against no list, so they send the %s all the same. corsgate refuses it, and the script can read the 403 and its reason; the console names no CORS error.", method)}
+	return &Note{"readable_refusal", fmt.Sprintf("Browsers do not look for GET, HEAD and POST in Access-Control-Allow-Methods, so they send the %s all the same. corsgate refuses it, and the script can read the 403 and its reason; the console shows no CORS error.", method)}
 }
 
 func noteCredentials(p *play, e *Explanation) *Note {
@@ -137,7 +137,7 @@ func noteAuthorization(p *play, e *Explanation) *Note {
 func noteUnreadable(_ *play, e *Explanation) *Note {
 	for i := range e.Browsers {
 		if names := e.Browsers[i].Unreadable; len(names) > 0 {
-			return &Note{"headers_hidden", "Scripts see few headers of a response from another origin, unless exposeHeaders names them. To this one " + joinAnd(names) + " looks as if it were not there, without any error."}
+			return &Note{"headers_hidden", "Of a response from another origin scripts see only the headers that exposeHeaders names, and a few that every script may see. Any other looks absent, and no error says so: " + strings.Join(names, ", ") + "."}
 		}
 	}
 	return nil

@@ -138,6 +138,9 @@ func (d *draft) consequences() []Note {
 	add := func(code, format string, args ...any) {
 		notes = append(notes, Note{code, fmt.Sprintf(format, args...)})
 	}
+	if n := d.nearest; n != nil {
+		add("nearest", "Before that, look at the nearest target, %s of %s (%s): perhaps the URL is wrong, or that target should be wider.", n.Target, n.Policy, n.Position)
+	}
 	origins := d.origins
 	if d.fresh {
 		origins = d.spec.GetOrigins()
@@ -146,11 +149,11 @@ func (d *draft) consequences() []Note {
 		add("credentials", "With credentials: true every origin that the policy lists could act with its visitors' cookies, not this one alone.")
 	}
 	for _, origin := range origins {
-		text := "Every page of %s could then read what this API answers"
+		text := "Every page of %s could then call this API and read its answers"
 		if d.spec.GetCredentials() {
-			text += " to whoever visits it, cookies and all"
+			text += ", with the cookies of whoever visits it"
 		}
-		add("origin", text+". Add it only if its owner is one whom you trust with that.", origin)
+		add("origin", text+". Allow it only if you trust its owner with that.", origin)
 		if strings.HasPrefix(origin, "http://") && !isLocal(strings.TrimPrefix(origin, "http://")) {
 			add("plain_http", "%s comes without TLS, so anybody on the way can change what it does.", origin)
 		}

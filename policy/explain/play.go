@@ -108,7 +108,7 @@ func fetch(set *policy.Set, q *Question, r *browser.Request, options browser.Opt
 		return respond(&s.decision, q)
 	}
 	o := outcome{engine: options.Engine, Outcome: browser.Fetch(r, server, options)}
-	if o.Access != browser.AccessReadable {
+	if o.Access != browser.AccessReadable || r.Mode == browser.ModeWebSocket { // no script sees a handshake
 		return o
 	}
 	for _, name := range q.ReadHeaders {

@@ -25,7 +25,7 @@ func refusedBy(problems policy.Problems) *Note {
 		return &Note{"no_change", "No change to the policy was found."}
 	}
 	first := &errs[0]
-	text := fmt.Sprintf("No safe change would allow it. It would need %s to say so, and that is refused: %s.", first.Field, first.Reason)
+	text := fmt.Sprintf("No safe change would allow it. What it takes is refused, at %s (%s): %s.", first.Position, first.Field, first.Reason)
 	if first.Mend != "" {
 		text += " Instead, " + first.Mend + "."
 	}
@@ -79,11 +79,11 @@ func (w *world) whyUntouched(p *play) *Note {
 	if by == nil {
 		return &Note{"no_policy", "No policy governs the request, and corsgate lets such requests go on untouched (--no-policy pass). What the service answers decides; a policy would put corsgate in charge."}
 	}
-	text := fmt.Sprintf("The policy %s changes nothing (enforcement: %s), so what the service answers decides.", by.Name, strings.ToUpper(by.Enforcement.String()))
+	text := fmt.Sprintf("The policy %s changes nothing (enforcement: %s), so what the service answers decides.", by.Name, by.Enforcement)
 	if would := w.enforced(p, by.Name); would != "" {
 		text += " " + would
 	}
-	return &Note{by.Enforcement.String(), text}
+	return &Note{strings.ToLower(by.Enforcement.String()), text}
 }
 
 // failureText says in words why a browser blocks.
@@ -99,7 +99,9 @@ func sentence(text string) string {
 	if text == "" {
 		return ""
 	}
-	text = strings.ToUpper(text[:1]) + text[1:]
+	if first, _, _ := strings.Cut(text, " "); strings.Trim(first, "abcdefghijklmnopqrstuvwxyz") == "" {
+		text = strings.ToUpper(text[:1]) + text[1:]
+	}
 	if !strings.HasSuffix(text, ".") {
 		text += "."
 	}

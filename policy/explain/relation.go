@@ -51,7 +51,10 @@ func relate(origin string, target *url.URL) Relation {
 		return r
 	case !ok || !known:
 		r.CrossOrigin = true
-		r.Text = fmt.Sprintf("It is cross-origin: %s is like no other origin.", origin)
+		r.Text = "It is cross-origin: " + origin + " is not an origin as browsers write one."
+		if origin == browser.OpaqueOrigin {
+			r.Text = "It is cross-origin: null is the same as no other origin, not even as another null."
+		}
 		return r
 	}
 	r.CrossOrigin = true

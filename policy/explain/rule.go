@@ -239,9 +239,9 @@ func nearOrigin(text string, a address) (score int, why string) {
 	case below && !strings.Contains(domain, "*") && strings.HasSuffix(a.host, "."+domain):
 		return 5, fmt.Sprintf("its scheme or port differs (%s, %s here)", a.scheme, portText(a))
 	case strings.HasSuffix(a.host, "."+entry.host) && entry.scheme == a.scheme:
-		return 4, "a subdomain is another origin"
+		return 4, "a subdomain is another origin; \"*.\" would cover it"
 	case "www."+a.host == entry.host && entry.scheme == a.scheme:
-		return 4, "it is listed with www alone"
+		return 4, "www makes it another origin"
 	case !strings.Contains(entry.host, "*") && entry.scheme == a.scheme && slipsBetween(entry.host, a.host) <= 2:
 		return 3, "the host is spelled otherwise"
 	}

@@ -85,9 +85,9 @@ func (e *Explanation) writePolicy(p *page) {
 		e.writeOthers(p)
 	}
 	switch g.Enforcement {
-	case "report_only":
+	case "REPORT_ONLY":
 		p.prose(2, bold, "It is only reported (enforcement: REPORT_ONLY): what follows is decided and recorded, and changes nothing.")
-	case "disabled":
+	case "DISABLED":
 		p.prose(2, bold, "It is switched off (enforcement: DISABLED).")
 	}
 	e.writeRule(p)
@@ -123,7 +123,7 @@ func (e *Explanation) writeRule(p *page) {
 	}
 	p.line(4, dim, r.Position.String())
 	if r.Why != "" {
-		p.prose(2, plain, sentence(keepCase(r.Why)))
+		p.prose(2, plain, sentence(r.Why))
 	}
 	if r.Near != nil {
 		p.prose(2, plain, fmt.Sprintf("Nearest is %s, but %s.", r.Near.Text, r.Near.Why))
@@ -146,22 +146,24 @@ func (e *Explanation) writeAnswers(p *page) {
 	p.heading("What corsgate answers")
 	if e.Preflight != nil {
 		p.prose(2, plain, "To the preflight:")
-		e.Preflight.writeText(p, "the service's")
+		e.Preflight.writeText(p)
 	}
 	if e.Request != nil {
 		switch {
 		case e.Preflight == nil:
+		case e.Outcome == OutcomeServiceDecides:
+			p.prose(2, plain, "To the request itself, if the service's answer to the preflight lets browsers send it:")
 		case e.Request.Sent:
 			p.prose(2, plain, "To the request itself:")
 		default:
 			p.prose(2, plain, "To the request itself, which browsers do not get to send:")
 		}
-		e.Request.writeText(p, "the service's")
+		e.Request.writeText(p)
 	}
 	p.prose(2, dim, "What the route adds or strips besides is Envoy's matter.")
 }
 
-func (a *Answer) writeText(p *page, whose string) {
+func (a *Answer) writeText(p *page) {
 	p.line(4, plain, a.Method+" "+a.URL)
 	for _, h := range a.RequestHeaders {
 		switch h.Name {
@@ -182,9 +184,9 @@ func (a *Answer) writeText(p *page, whose string) {
 		line := h.Name + ": " + h.Value
 		switch h.Write {
 		case "append":
-			line += "    (beside " + whose + " own)"
+			line += "    (beside the service's own)"
 		case "replace":
-			line += "    (only in place of " + whose + " own)"
+			line += "    (only in place of the service's own)"
 		}
 		p.line(6, plain, line)
 	}
@@ -202,22 +204,38 @@ func (e *Explanation) writeBrowsers(p *page) {
 	}
 	p.heading("What browsers do")
 	for i := range e.Browsers {
-		e.Browsers[i].writeText(p)
+		e.Browsers[i].writeText(p, e.Question.Mode, e.Verdict == "deny")
 	}
 	e.writeMemory(p)
 }
 
-func (b *Browser) writeText(p *page) {
+// opaqueText says what becomes of a response that no script reads.
+func opaqueText(mode string, refused bool) string {
+	switch {
+	case mode == "navigate" && refused:
+		return "shows corsgate's 403 in place of the page"
+	case mode == "navigate":
+		return "shows the service's answer as a page"
+	case refused:
+		return "gets corsgate's 403, and the script cannot tell"
+	}
+	return "takes the response, and lets no script read it"
+}
+
+func (b *Browser) writeText(p *page, mode string, refused bool) {
 	switch b.Access {
 	case "readable":
 		text := b.Engine + " hands the response to the script"
+		if refused {
+			text = b.Engine + " hands corsgate's 403 to the script, and prints no CORS error"
+		}
 		if len(b.Unreadable) > 0 {
 			text += ", but without " + joinAnd(b.Unreadable)
 		}
 		p.prose(2, plain, text+".")
 		return
 	case "opaque":
-		p.prose(2, plain, b.Engine+" takes the response, and lets no script read it.")
+		p.prose(2, plain, b.Engine+" "+opaqueText(mode, refused)+".")
 		return
 	}
 	if b.Console == "" {
@@ -289,14 +307,18 @@ func (e *Explanation) writeChange(p *page) {
 	for i := range c.Edits {
 		c.Edits[i].writeText(p)
 	}
-	p.prose(2, dim, "Tried: with it the policies are valid, and browsers share the response.")
+	p.prose(2, dim, "Tried: with it the policies are valid, and the call is allowed.")
 	for _, note := range c.Consequences {
 		p.prose(2, plain, note.Text)
 	}
 }
 
 func (e *Edit) writeText(p *page) {
-	p.line(4, dim, e.Position.String())
+	where := e.Position.String()
+	if len(e.Old) == 0 {
+		where = "below " + where
+	}
+	p.line(4, dim, where)
 	for _, line := range e.Old {
 		p.line(4, red, "- "+line)
 	}
@@ -305,15 +327,11 @@ func (e *Edit) writeText(p *page) {
 	}
 }
 
-// keepCase leaves a sentence alone whose first word is not prose: an origin, a
-// header or a method.
-func keepCase(text string) string { return text }
-
 // WriteText writes what a console's text means, for people.
 func (c *Console) WriteText(to io.Writer, style Style) error {
 	p := &page{style: style}
 	if c.Known {
-		p.prose(0, bold, fmt.Sprintf("%s says: %s.", c.Engine, strings.ReplaceAll(c.Failure, "_", " ")))
+		p.prose(0, bold, fmt.Sprintf("This is %s's text for %s.", c.Engine, c.Failure))
 	}
 	p.prose(0, plain, c.Cause)
 	p.prose(0, plain, "Next: "+lowerFirst(c.Next))

@@ -2,22 +2,16 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/corsgate/corsgate/envoy/bench/scene"
-	"github.com/corsgate/corsgate/policy"
-	"github.com/corsgate/corsgate/policy/document"
 )
 
 // The cells of the experiment: parts of corsgate, without a network.
@@ -27,17 +21,12 @@ const (
 	findMiss   = "pieces/find/miss"
 	findOne    = "pieces/find/one"
 	indexPiece = "pieces/index"
-	livePiece  = "pieces/live"
 	yamlPiece  = "pieces/yaml"
 	jsonPiece  = "pieces/json"
 )
 
-const (
-	// pieceOrigins and pieceWildcards are what a large set holds.
-	pieceOrigins, pieceWildcards = 1_000_000, 10_000
-	// benchTime is how long each of Go's own benchmarks runs.
-	benchTime = time.Second
-)
+// benchTime is how long each of Go's own benchmarks runs.
+const benchTime = time.Second
 
 // A goBenchmark is one of Go's own benchmarks, and the metrics that a cell takes
 // from it, by the units that it reports.
@@ -47,32 +36,44 @@ type goBenchmark struct {
 	metrics map[string]string
 }
 
+// pieces are the cells in the order of their measurement.
+func pieces() []string {
+	return []string{wirePiece, findOne, findHit, findMiss, indexPiece, yamlPiece, jsonPiece}
+}
+
 // goBenchmarks are those of corsgate's packages that the table shows.
-func goBenchmarks() map[string]goBenchmark {
+func (b *bench) goBenchmarks() map[string]goBenchmark {
 	nanos := map[string]string{"ns/op": metricNanos, "allocs/op": metricAllocs}
+	large := "/^origins=1000000$"
+	if b.opts.short {
+		large = "/^origins=1000$"
+	}
 	return map[string]goBenchmark{
-		wirePiece:  {"./server", "^BenchmarkWire$", nanos},
+		wirePiece:  {"./server", "^BenchmarkCheckOnWire$", nanos},
 		findOne:    {"./policy", "^BenchmarkFind$/^origins=1$/^hit=true$", nanos},
-		findHit:    {"./policy", "^BenchmarkFind$/^origins=1000000$/^hit=true$", nanos},
-		findMiss:   {"./policy", "^BenchmarkFind$/^origins=1000000$/^hit=false$", nanos},
-		indexPiece: {"./policy", "^BenchmarkBuild$/^origins=1000000$", map[string]string{"bytes/origin": metricBytes}},
+		findHit:    {"./policy", "^BenchmarkFind$" + large + "/^hit=true$", nanos},
+		findMiss:   {"./policy", "^BenchmarkFind$" + large + "/^hit=false$", nanos},
+		indexPiece: {"./policy", "^BenchmarkBuild$" + large, map[string]string{"bytes/origin": metricBytes, "ns/op": metricTime}},
+		yamlPiece:  {"./policy/document", "^BenchmarkReadYAML$" + large, map[string]string{"ns/op": metricTime}},
+		jsonPiece:  {"./policy/document", "^BenchmarkReadJSON$" + large, map[string]string{"ns/op": metricTime}},
 	}
 }
 
 func (b *bench) piecesExperiment() experiment {
-	const million = 3 * time.Second
-	cells := map[string]time.Duration{livePiece: 2 * million, yamlPiece: million, jsonPiece: million}
-	for name := range goBenchmarks() {
-		cells[name] = 2 * million
+	// What each makes before it begins takes longer than what it measures.
+	const about = 5 * time.Second
+	cells := make(map[string]time.Duration)
+	for _, name := range pieces() {
+		cells[name] = about
 	}
 	return experiment{name: "pieces", about: 20 * time.Second, cells: cells, open: b.openPieces}
 }
 
 func (b *bench) openPieces(ctx context.Context, want func(string) bool) ([]cell, error) {
-	benchmarks := goBenchmarks()
+	benchmarks := b.goBenchmarks()
 	tests := make(map[string]string)
 	var cells []cell
-	for _, name := range []string{wirePiece, findOne, findHit, findMiss, indexPiece} {
+	for _, name := range pieces() {
 		if !want(name) {
 			continue
 		}
@@ -89,69 +90,7 @@ func (b *bench) openPieces(ctx context.Context, want func(string) bool) ([]cell,
 		binary := tests[g.pkg]
 		cells = append(cells, cell{name, func(ctx context.Context) (sample, error) { return b.runGo(ctx, binary, g) }})
 	}
-	exact, wildcards := b.number(pieceOrigins), b.number(pieceWildcards)
-	if want(livePiece) {
-		docs := scene.OriginDocuments(exact, wildcards)
-		cells = append(cells, cell{livePiece, func(context.Context) (sample, error) { return compileTime(docs) }})
-	}
-	for name, text := range map[string]func(int, int) ([]byte, error){
-		yamlPiece: func(exact, wildcards int) ([]byte, error) { return scene.OriginSet(exact, wildcards), nil },
-		jsonPiece: originSetJSON,
-	} {
-		if !want(name) {
-			continue
-		}
-		data, err := text(exact, wildcards)
-		if err != nil {
-			return nil, err
-		}
-		cells = append(cells, cell{name, func(context.Context) (sample, error) { return readTime(name, data) }})
-	}
 	return cells, nil
-}
-
-// originSetJSON is the set of origins in JSON.
-func originSetJSON(exact, wildcards int) ([]byte, error) {
-	docs := scene.OriginDocuments(exact, wildcards)
-	text, err := json.Marshal(docs[0].Message)
-	if err != nil {
-		return nil, fmt.Errorf("write a set of origins: %w", err)
-	}
-	// The Go names of the fields are those of the schema in snake_case.
-	return []byte(strings.Replace(string(text), `"api_version"`, `"apiVersion"`, 1)), nil
-}
-
-// compileTime measures from a list of texts to a set in force, once, as after a
-// change: nothing is ready from before.
-func compileTime(docs []policy.Document) (sample, error) {
-	runtime.GC()
-	started := time.Now()
-	set, problems := policy.Compile(docs, policy.Options{})
-	took := time.Since(started)
-	if set == nil {
-		return nil, problems
-	}
-	runtime.KeepAlive(set)
-	return sample{metricTime: milliseconds(took)}, nil
-}
-
-// readTime measures from a document to a set in force, once.
-func readTime(name string, data []byte) (sample, error) {
-	runtime.GC()
-	started := time.Now()
-	docs, problems := document.Read(name, data)
-	if len(problems) > 0 {
-		return nil, problems
-	}
-	read := time.Since(started)
-	docs = append(docs, scene.OriginDocuments(0, 0)[1])
-	set, problems := policy.Compile(docs, policy.Options{})
-	took := time.Since(started)
-	if set == nil {
-		return nil, problems
-	}
-	runtime.KeepAlive(set)
-	return sample{metricTime: milliseconds(took), "read_ms": milliseconds(read)}, nil
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e6 }
@@ -174,6 +113,9 @@ func (b *bench) runGo(ctx context.Context, binary string, g goBenchmark) (sample
 		value, ok := lines[0][unit]
 		if !ok {
 			return nil, fmt.Errorf("%s of %s does not report %s:\n%s", g.name, g.pkg, unit, out)
+		}
+		if metric == metricTime {
+			value /= 1e6
 		}
 		s[metric] = value
 	}

@@ -72,9 +72,6 @@ func (l *loop) run(ctx context.Context) error {
 		if err := l.mark(l.now()); err != nil {
 			return err
 		}
-		if l.ended && (l.open+len(l.due) == 0 || l.opts.InFlight > 0) {
-			return nil
-		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -82,10 +79,11 @@ func (l *loop) run(ctx context.Context) error {
 		if now > l.end+int64(grace) {
 			return fmt.Errorf("%w: %d of %d, %s after the last was sent", ErrUnanswered, l.open+len(l.due), l.sent, grace)
 		}
-		if !l.ended {
-			l.ask(now)
-		}
+		l.ask(now)
 		l.dispatch()
+		if l.ended && (l.open == 0 || l.opts.InFlight > 0) {
+			return nil
+		}
 		if err := l.exchange(); err != nil {
 			return err
 		}
@@ -136,11 +134,16 @@ func call(f func() error) error {
 // ask finds what is to be asked now.
 func (l *loop) ask(now int64) {
 	if l.opts.Rate > 0 {
+		// Also after the end: this thread may have been kept from running, and
+		// what fell due meanwhile is asked, late as it is.
 		interval := int64(float64(time.Second) / l.opts.Rate)
 		for l.next <= now && l.next < l.end {
 			l.due = append(l.due, l.next)
 			l.next += interval
 		}
+		return
+	}
+	if l.ended {
 		return
 	}
 	for i, c := range l.conns {

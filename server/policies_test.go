@@ -88,8 +88,11 @@ func TestPoliciesKeepTheLastGoodSet(t *testing.T) {
 	sameStatus := func(when string, want Status) {
 		t.Helper()
 		failures := cmp.FilterPath(func(path cmp.Path) bool { return path.String() == "Failure" }, cmpopts.EquateErrors())
-		if diff := cmp.Diff(want, *p.Status(), cmpopts.IgnoreFields(Status{}, "Set"), failures); diff != "" || p.Status().Set != want.Set {
+		if diff := cmp.Diff(want, *p.Status(), cmpopts.IgnoreFields(Status{}, "Set", "Documents"), failures); diff != "" || p.Status().Set != want.Set {
 			t.Errorf("status %s (-want +got):\n%s", when, diff)
+		}
+		if documents := p.Status().Documents; want.Set != nil && len(documents) != len(want.Set.Policies()) {
+			t.Errorf("%s there are %d documents", when, len(documents))
 		}
 		if current := p.live.Load(); want.Set != nil && current.set != want.Set {
 			t.Errorf("%s another set is in force", when)

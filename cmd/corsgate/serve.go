@@ -62,6 +62,7 @@ wrongly, and 1 if anything else keeps it from serving.`,
 // runServe serves until a signal or the end of ctx stops it.
 func runServe(ctx context.Context, logTo io.Writer, settings *serveSettings) error {
 	logger := settings.logger(logTo)
+	tuneMemory(ctx, logger)
 	files := source.NewFile(settings.policies.values, source.FileOptions{Resync: settings.resync.value, Logger: logger})
 
 	ctx, stop := context.WithCancel(ctx)

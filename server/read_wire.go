@@ -239,46 +239,68 @@ func (w *walker) line(message []byte) bool {
 // take puts a header where decisions look for it, unless they do not. A text
 // must be UTF-8; raw bytes need not be.
 func (w *walker) take(key, value []byte, text bool) bool {
-	field, which := w.place(view(key))
-	if which == 0 {
-		return true
+	r := w.request
+	var field *string
+	which := which(key)
+	switch which {
+	case 0:
+		return !hasUpper(key)
+	case seenOrigin:
+		field = &r.Origin
+	case seenUpgrade:
+		field = &r.Upgrade
+	case seenFetchSite:
+		field = &r.FetchSite
+	case seenFetchMode:
+		field = &r.FetchMode
+	case seenRequestMethod:
+		field = &r.RequestMethod
+	case seenRequestHeaders:
+		field = &r.RequestHeaders
 	}
 	if w.headers&which != 0 || (text && !utf8.Valid(value)) {
 		return false
 	}
 	w.headers |= which
 	if field == nil {
-		w.request.PrivateNetwork = string(value) == "true"
+		r.PrivateNetwork = string(value) == "true"
 		return true
 	}
 	*field = view(value)
 	return true
 }
 
-// place returns where a header goes, and which it is: zero if decisions do not
-// look at it. The place of the one that is no text is nil.
-func (w *walker) place(name string) (*string, headerSet) {
-	r := w.request
-	field := headerField(r, name)
-	switch field {
-	case nil:
-		if isPrivateNetwork(name) {
-			return nil, seenPrivateNetwork
-		}
-		return nil, 0
-	case &r.Origin:
-		return field, seenOrigin
-	case &r.Upgrade:
-		return field, seenUpgrade
-	case &r.FetchSite:
-		return field, seenFetchSite
-	case &r.FetchMode:
-		return field, seenFetchMode
-	case &r.RequestMethod:
-		return field, seenRequestMethod
+// which returns the header of a name in lower case, as Envoy writes names: zero
+// if decisions do not look at it.
+func which(name []byte) headerSet {
+	switch string(name) {
+	case "origin":
+		return seenOrigin
+	case "upgrade":
+		return seenUpgrade
+	case "sec-fetch-site":
+		return seenFetchSite
+	case "sec-fetch-mode":
+		return seenFetchMode
+	case "access-control-request-method":
+		return seenRequestMethod
+	case "access-control-request-headers":
+		return seenRequestHeaders
+	case privateNetworkHeader:
+		return seenPrivateNetwork
 	default:
-		return field, seenRequestHeaders
+		return 0
 	}
+}
+
+// hasUpper says whether a name is not in lower case, and may be any.
+func hasUpper(name []byte) bool {
+	for _, b := range name {
+		if 'A' <= b && b <= 'Z' {
+			return true
+		}
+	}
+	return false
 }
 
 // lengthMatters says whether a header with a name of this length can be one that

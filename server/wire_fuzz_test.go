@@ -213,6 +213,8 @@ func strangeChecks(tb testing.TB) map[string][]byte {
 		"a scalar twice":             inHTTP(append(appendText(appendText(nil, 2, "GET"), 2, "PUT"), appendText(nil, 5, "h")...)),
 		"a header twice in the map":  with(entry(key, value)),
 		"a header in two spellings":  with(entry(appendText(nil, 1, "Origin"), value)),
+		"a header in capitals":       with(entry(appendText(nil, 1, "UPGRADE"), value)),
+		"a header that only folds":   with(entry(appendText(nil, 1, "UPGRADE\u0130"), value), entry(appendText(nil, 1, "OR\u0130GIN"), value)),
 		"an entry without key":       with(entry(value)),
 		"an entry without value":     with(entry(key)),
 		"an empty entry":             with(entry()),

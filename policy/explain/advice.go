@@ -18,8 +18,8 @@ func adviceOn(why browser.Failure) (advice, bool) {
 }
 
 type failureAdvice struct {
-	why browser.Failure
-	advice
+	why    browser.Failure
+	advice advice
 }
 
 const (

@@ -73,7 +73,7 @@ func (w *world) draft(p *play) (*draft, *Note) {
 	s := p.decisive()
 	by := s.decision.Policy
 	if by == nil {
-		return w.freshDraft(p, s)
+		return w.freshDraft(s)
 	}
 	for i := range w.docs {
 		m, ok := w.docs[i].Message.(*corsgatev1.CorsPolicy)
@@ -94,7 +94,7 @@ func (w *world) draft(p *play) (*draft, *Note) {
 
 // freshDraft begins a policy of its own for a request that none governs: its one
 // host and path, origin and method.
-func (w *world) freshDraft(p *play, s *step) (*draft, *Note) {
+func (w *world) freshDraft(s *step) (*draft, *Note) {
 	if s.wire.PolicyName != "" {
 		return nil, &Note{"unknown_policy", fmt.Sprintf(
 			"The route names the policy %s, which is not loaded. Load it, or correct the name on the route: no other policy governs such a route.", s.wire.PolicyName)}

@@ -2,6 +2,7 @@ package explain
 
 import (
 	"fmt"
+	"net/http"
 	"net/netip"
 	"strings"
 	"time"
@@ -249,8 +250,8 @@ func summary(e *Explanation, p *play) string {
 	case "websocket":
 		what = "open a WebSocket to " + q.URL
 	case "navigate":
-		what = fmt.Sprintf("post a form to %s", q.URL)
-		if q.Method != "POST" {
+		what = "post a form to " + q.URL
+		if q.Method != http.MethodPost {
 			what = fmt.Sprintf("navigate with %s to %s", q.Method, q.URL)
 		}
 	}

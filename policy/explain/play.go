@@ -28,9 +28,9 @@ type play struct {
 
 // An outcome is what one engine makes of it.
 type outcome struct {
-	engine browser.Engine
 	browser.Outcome
 
+	engine     browser.Engine
 	unreadable []string
 }
 

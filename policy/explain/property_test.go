@@ -38,9 +38,14 @@ var (
 	names   = []string{"Content-Type", "X-Csrf-Token", "Authorization", "X-Trace", "Range"}
 	exposed = []string{"X-Request-Id", "ETag", "Set-Cookie", "Content-Type"}
 	fields  = []explain.Field{
-		{Name: "Content-Type", Value: "application/json"}, {Name: "Content-Type", Value: "text/plain"}, {Name: "X-Csrf-Token", Value: "1"},
-		{Name: "authorization", Value: "Bearer x"}, {Name: "X-Trace", Value: ""}, {Name: "Range", Value: "bytes=-5"},
-		{Name: "Cookie", Value: "a=b"}, {Name: "Accept", Value: "text/html"},
+		{Name: "Content-Type", Value: "application/json"},
+		{Name: "Content-Type", Value: "text/plain"},
+		{Name: "X-Csrf-Token", Value: "1"},
+		{Name: "authorization", Value: "Bearer x"},
+		{Name: "X-Trace", Value: ""},
+		{Name: "Range", Value: "bytes=-5"},
+		{Name: "Cookie", Value: "a=b"},
+		{Name: "Accept", Value: "text/html"},
 	}
 )
 
@@ -224,6 +229,34 @@ func checkGoverning(t *rapid.T, set *policy.Set, e *explain.Explanation) {
 	}
 }
 
+// serve answers a request as corsgate and a service behind it do.
+func serve(set *policy.Set, q *explain.Question, sent browser.ServerRequest) (policy.Decision, browser.ServerResponse) {
+	a := explain.Answer{Method: sent.Method, URL: sent.URL.String()}
+	for _, h := range sent.Headers {
+		a.RequestHeaders = append(a.RequestHeaders, explain.Field(h))
+	}
+	request := wire(q, &a)
+	d := set.Decide(&request)
+	response := browser.ServerResponse{Status: d.Status()}
+	if response.Status == 0 {
+		response.Status = 200
+		if q.Mode == "websocket" {
+			response.Status = 101
+		}
+	}
+	for _, h := range d.Headers() {
+		if h.Write != policy.WriteReplace {
+			response.Headers = append(response.Headers, browser.Header{Name: h.Name, Value: h.Value})
+		}
+	}
+	if d.Action == policy.ActionForward {
+		for _, name := range q.ReadHeaders {
+			response.Headers = append(response.Headers, browser.Header{Name: name, Value: "1"})
+		}
+	}
+	return d, response
+}
+
 // shared plays a question in every engine, in front of a service that knows
 // nothing of CORS, without any of the code under test.
 func shared(set *policy.Set, q *explain.Question) bool {
@@ -248,30 +281,8 @@ func shared(set *policy.Set, q *explain.Question) bool {
 	}
 	denied := false
 	server := func(sent browser.ServerRequest) browser.ServerResponse {
-		a := explain.Answer{Method: sent.Method, URL: sent.URL.String()}
-		for _, h := range sent.Headers {
-			a.RequestHeaders = append(a.RequestHeaders, explain.Field(h))
-		}
-		request := wire(q, &a)
-		d := set.Decide(&request)
+		d, response := serve(set, q, sent)
 		denied = denied || d.Verdict == policy.VerdictDeny
-		response := browser.ServerResponse{Status: d.Status()}
-		if response.Status == 0 {
-			response.Status = 200
-			if q.Mode == "websocket" {
-				response.Status = 101
-			}
-		}
-		for _, h := range d.Headers() {
-			if h.Write != policy.WriteReplace {
-				response.Headers = append(response.Headers, browser.Header{Name: h.Name, Value: h.Value})
-			}
-		}
-		if d.Action == policy.ActionForward {
-			for _, name := range q.ReadHeaders {
-				response.Headers = append(response.Headers, browser.Header{Name: name, Value: "1"})
-			}
-		}
 		return response
 	}
 	for _, engine := range append(browser.Engines(), browser.Standard) {

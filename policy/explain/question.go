@@ -225,8 +225,7 @@ func parseTarget(text string) (*url.URL, error) {
 	}
 	u, err := url.Parse(text)
 	if err != nil {
-		var detail *url.Error
-		if errors.As(err, &detail) {
+		if detail, ok := errors.AsType[*url.Error](err); ok {
 			err = detail.Err
 		}
 		return nil, fmt.Errorf("url %q cannot be read: %w", text, err)

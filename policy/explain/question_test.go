@@ -49,7 +49,7 @@ func TestQuestionErrors(t *testing.T) {
 		"origin=a&url=http://b&read-header=":              `read-header "" is not the name of a header`,
 		"origin=a&url=http://b&credentials=maybe":         `credentials is "maybe"; it must be true or false`,
 		"origin=a&url=http://b&origin=c":                  "origin is given 2 times; give it once",
-		"origin=a&url=http://b&orgin=c":                   `there is no parameter "orgin"`,
+		"origin=a&url=http://b&colour=c":                  `there is no parameter "colour"`,
 		"origin=a&url=http://b&credentials=false&stream=": "",
 	} {
 		values, err := url.ParseQuery(query)

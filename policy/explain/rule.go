@@ -228,21 +228,41 @@ func nearOrigin(text string, a address) (score int, why string) {
 	}
 	domain, below := strings.CutPrefix(entry.host, "*.")
 	switch {
-	case below && !strings.Contains(domain, "*") && domain == a.host && entry.scheme == a.scheme:
-		return 9, "\"*.\" stands for one or more labels, and never for " + domain + " itself"
+	case below && !strings.Contains(domain, "*"):
+		return nearSubdomains(entry, domain, a)
+	case strings.Contains(entry.host, "*"):
+		return 0, ""
 	case entry.host == a.host && entry.port != "*" && entry.scheme == a.scheme && entry.port != a.port:
 		return 8, fmt.Sprintf("the port differs: %s there, %s here", portText(entry), portText(a))
 	case entry.host == a.host && entry.scheme != a.scheme:
 		return 7, fmt.Sprintf("the scheme differs: %s there, %s here", entry.scheme, a.scheme)
-	case strings.TrimSuffix(a.host, ".") == entry.host && entry.scheme == a.scheme:
-		return 6, "the dot at the end makes it another host"
-	case below && !strings.Contains(domain, "*") && strings.HasSuffix(a.host, "."+domain):
+	case entry.scheme != a.scheme:
+		return 0, ""
+	}
+	return nearHost(entry.host, a.host)
+}
+
+// nearSubdomains compares an origin with any subdomain of a domain.
+func nearSubdomains(entry address, domain string, a address) (score int, why string) {
+	switch {
+	case domain == a.host && entry.scheme == a.scheme:
+		return 9, "\"*.\" stands for one or more labels, and never for " + domain + " itself"
+	case strings.HasSuffix(a.host, "."+domain):
 		return 5, fmt.Sprintf("its scheme or port differs (%s, %s here)", a.scheme, portText(a))
-	case strings.HasSuffix(a.host, "."+entry.host) && entry.scheme == a.scheme:
+	}
+	return 0, ""
+}
+
+// nearHost compares hosts that are not equal.
+func nearHost(entry, host string) (score int, why string) {
+	switch {
+	case strings.TrimSuffix(host, ".") == entry:
+		return 6, "the dot at the end makes it another host"
+	case "www."+host == entry, "www."+entry == host:
+		return 5, "www makes it another origin"
+	case strings.HasSuffix(host, "."+entry):
 		return 4, "a subdomain is another origin; \"*.\" would cover it"
-	case "www."+a.host == entry.host && entry.scheme == a.scheme:
-		return 4, "www makes it another origin"
-	case !strings.Contains(entry.host, "*") && entry.scheme == a.scheme && slipsBetween(entry.host, a.host) <= 2:
+	case slipsBetween(entry, host) <= maxSlips-1:
 		return 3, "the host is spelled otherwise"
 	}
 	return 0, ""

@@ -3,6 +3,7 @@ package explain
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -71,7 +72,7 @@ func (e *Explanation) writePolicy(p *page) {
 		}
 		return
 	case g.By == "route":
-		p.prose(2, plain, fmt.Sprintf("%s governs it, since the route names it: targets are not looked at.", g.Policy))
+		p.prose(2, plain, g.Policy+" governs it, since the route names it: targets are not looked at.")
 		p.line(4, dim, g.Position.String())
 	default:
 		text := g.Policy + " governs it"
@@ -175,7 +176,7 @@ func (a *Answer) writeText(p *page) {
 	if a.Verdict == "deny" {
 		how = red
 	}
-	what := fmt.Sprintf("%d", a.Status)
+	what := strconv.Itoa(a.Status)
 	if a.Status == 0 {
 		what = "to the service"
 	}

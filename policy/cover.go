@@ -1,44 +1,77 @@
 package policy
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
-// covers reports whether every origin that q matches is matched by p. Where it
-// is hard to say it reports false.
+// covers reports whether every origin that matches q matches p.
 func (p *pattern) covers(q *pattern) bool {
-	if p.form == patternAny {
-		return true
-	}
-	if p.form == patternNull || q.form == patternNull || q.form == patternAny {
-		return p.form == q.form
+	if p.form == patternAny || p.form == patternNull || q.form == patternAny || q.form == patternNull {
+		return p.form == patternAny || p.form == q.form
 	}
 	if p.scheme != q.scheme || (!p.anyPort && (q.anyPort || p.port != q.port)) {
 		return false
 	}
+	left, right := hostLabels(p), hostLabels(q)
 	switch {
-	case q.tail == "": // one host
-		return p.matchesHost(q.host)
-	case p.tail == "":
+	case left.deep && len(right.labels) < len(left.labels):
 		return false
-	case p.equalHost(q):
-		return true
+	case left.deep && len(right.labels) == len(left.labels) && !right.deep:
+		return false // never the apex
+	case !left.deep && (right.deep || len(left.labels) != len(right.labels)):
+		return false
 	}
-	// Labels stand in front of q's tail, whatever they are.
-	return p.form == patternSubdomains && (q.tail == p.tail || strings.HasSuffix(q.tail, "."+p.tail))
+	for i, label := range left.labels {
+		if !label.covers(right.labels[i]) {
+			return false
+		}
+	}
+	return true
 }
 
-func (p *pattern) equalHost(q *pattern) bool {
-	same := *q
-	same.port, same.anyPort = p.port, p.anyPort
-	return p.equal(&same)
+// A labelled host is its labels, the last one first, and whether one or more
+// others stand in front of them.
+type labelled struct {
+	labels []glob
+	deep   bool
 }
 
-// matchesHost reports whether one host fits, whatever scheme and port.
-func (p *pattern) matchesHost(host string) bool {
-	if p.tail == "" {
-		return p.host == host
+func hostLabels(p *pattern) labelled {
+	var out labelled
+	literal := p.host
+	if p.form == patternSubdomains || p.form == patternGlob {
+		literal, out.deep = p.tail, p.deep
 	}
-	head, ok := strings.CutSuffix(host, "."+p.tail)
-	return ok && p.matchesHead(head)
+	if strings.HasPrefix(literal, "[") {
+		return labelled{labels: []glob{{prefix: literal}}}
+	}
+	parts := strings.Split(literal, ".")
+	out.labels = make([]glob, 0, len(parts)+len(p.globs))
+	for _, part := range slices.Backward(parts) {
+		out.labels = append(out.labels, glob{prefix: part})
+	}
+	for _, g := range slices.Backward(p.globs) {
+		out.labels = append(out.labels, g)
+	}
+	return out
+}
+
+// covers reports whether every label that matches h matches g.
+func (g glob) covers(h glob) bool {
+	switch {
+	case !h.star:
+		return g.matches(h.prefix)
+	case !g.star:
+		return false
+	}
+	// What h spells out beyond g must be what g's wildcard may stand for.
+	front, ok := strings.CutPrefix(h.prefix, g.prefix)
+	if !ok {
+		return false
+	}
+	back, ok := strings.CutSuffix(h.suffix, g.suffix)
+	return ok && !strings.Contains(front+back, "_")
 }
 
 // covering returns an entry that covers a pattern, other than the pattern's own

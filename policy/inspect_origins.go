@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -120,30 +119,7 @@ func (g glob) String() string {
 }
 
 // Covers reports whether every origin that matches b matches a.
-func (a OriginPattern) Covers(b OriginPattern) bool {
-	p, q := &a.p, &b.p
-	if p.form == patternAny || p.form == patternNull || q.form == patternAny || q.form == patternNull {
-		return p.form == patternAny || p.form == q.form
-	}
-	if p.scheme != q.scheme || (!p.anyPort && (q.anyPort || p.port != q.port)) {
-		return false
-	}
-	left, right := hostLabels(p), hostLabels(q)
-	switch {
-	case left.deep && len(right.labels) < len(left.labels):
-		return false
-	case left.deep && len(right.labels) == len(left.labels) && !right.deep:
-		return false // never the apex
-	case !left.deep && (right.deep || len(left.labels) != len(right.labels)):
-		return false
-	}
-	for i, label := range left.labels {
-		if !label.covers(right.labels[i]) {
-			return false
-		}
-	}
-	return true
-}
+func (a OriginPattern) Covers(b OriginPattern) bool { return a.p.covers(&b.p) }
 
 // Overlaps reports whether some origin may match both.
 func (a OriginPattern) Overlaps(b OriginPattern) bool {
@@ -171,50 +147,6 @@ func (a OriginPattern) Overlaps(b OriginPattern) bool {
 		}
 	}
 	return true
-}
-
-// A labelled host is its labels, the last one first, and whether one or more
-// others stand in front of them.
-type labelled struct {
-	labels []glob
-	deep   bool
-}
-
-func hostLabels(p *pattern) labelled {
-	var out labelled
-	literal := p.host
-	if p.form == patternSubdomains || p.form == patternGlob {
-		literal, out.deep = p.tail, p.deep
-	}
-	if strings.HasPrefix(literal, "[") {
-		return labelled{labels: []glob{{prefix: literal}}}
-	}
-	parts := strings.Split(literal, ".")
-	out.labels = make([]glob, 0, len(parts)+len(p.globs))
-	for _, part := range slices.Backward(parts) {
-		out.labels = append(out.labels, glob{prefix: part})
-	}
-	for _, g := range slices.Backward(p.globs) {
-		out.labels = append(out.labels, g)
-	}
-	return out
-}
-
-// covers reports whether every label that matches h matches g.
-func (g glob) covers(h glob) bool {
-	switch {
-	case !h.star:
-		return g.matches(h.prefix)
-	case !g.star:
-		return false
-	}
-	// What h spells out beyond g must be what g's wildcard may stand for.
-	front, ok := strings.CutPrefix(h.prefix, g.prefix)
-	if !ok {
-		return false
-	}
-	back, ok := strings.CutSuffix(h.suffix, g.suffix)
-	return ok && !strings.Contains(front+back, "_")
 }
 
 // overlaps reports whether some label may match both.

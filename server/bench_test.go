@@ -3,11 +3,18 @@
 package server
 
 import (
+	"context"
+	"net"
+	"runtime"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/corsgate/corsgate/policy"
@@ -99,4 +106,58 @@ func BenchmarkWriteWire(b *testing.B) {
 			b.Fatal(err)
 		}
 	})
+}
+
+// sender is a codec for a client that costs as little as it can: it sends bytes,
+// and does not read what comes back.
+type sender struct{}
+
+func (sender) Name() string { return "proto" }
+
+func (sender) Marshal(message any) (mem.BufferSlice, error) {
+	return mem.BufferSlice{mem.SliceBuffer(message.([]byte))}, nil
+}
+
+func (sender) Unmarshal(mem.BufferSlice, any) error { return nil }
+
+// BenchmarkServe measures Checks over two loopback connections, 32 at a time. The
+// number includes the client. It is also what default.pgo of the program is made
+// from:
+//
+//	go test -run '^$' -bench '^BenchmarkServe$' -benchtime 20s -cpuprofile cmd/corsgate/default.pgo ./server
+func BenchmarkServe(b *testing.B) {
+	const connections, inFlight = 2, 32
+	a := newAuthorization(loadPolicy())
+	server, _ := newGRPC(&Options{MaxMessageBytes: defaultMaxMessageBytes}, nil, a.policies, a.metrics, a.logger)
+	var config net.ListenConfig
+	listener, err := config.Listen(b.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	go func() { _ = server.Serve(listener) }()
+	b.Cleanup(server.Stop)
+	var clients [connections]*grpc.ClientConn
+	for i := range clients {
+		clients[i], err = grpc.NewClient("passthrough:///"+listener.Addr().String(),
+			grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithDefaultCallOptions(grpc.ForceCodecV2(sender{})))
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { _ = clients[i].Close() })
+	}
+	inputs := loadChecks(b)
+	b.SetParallelism(max(1, inFlight/runtime.GOMAXPROCS(0)))
+	before := processorTime(b)
+	var next atomic.Int64
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		worker := int(next.Add(1))
+		for i := worker * 100; pb.Next(); i++ {
+			if err := clients[worker%connections].Invoke(context.Background(), checkMethod, inputs[i%len(inputs)], new([]byte)); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+	b.ReportMetric(float64(processorTime(b)-before)/float64(b.N), "cpu-ns/op")
 }

@@ -14,11 +14,26 @@ type headerRules struct {
 
 // allow reports whether a header may be sent, named in any case.
 func (r *headerRules) allow(name string) bool {
-	if _, ok := slices.BinarySearchFunc(r.list, name, compareFold); ok {
+	if r.lists(name) {
 		return true
 	}
 	if r.any {
 		return isToken(name) && !equalFold(name, "authorization") && !isMethodOverride(name)
+	}
+	return false
+}
+
+// lists reports whether a header, named in any case, is in the list.
+func (r *headerRules) lists(name string) bool {
+	const few = 16 // that are told apart sooner by their lengths than by their order
+	if len(r.list) > few {
+		_, ok := slices.BinarySearchFunc(r.list, name, compareFold)
+		return ok
+	}
+	for _, listed := range r.list {
+		if equalFold(name, listed) {
+			return true
+		}
 	}
 	return false
 }
@@ -146,6 +161,17 @@ func (r *headerRules) appendWhole(dst []byte, whole string, safe safelisted) []b
 
 // nextName cuts the first element off a list and the white space around it.
 func nextName(list string) (name, rest string, more bool) {
-	name, rest, more = strings.Cut(list, ",")
-	return strings.Trim(name, " \t"), rest, more
+	name, rest, more = list, "", false
+	if i := strings.IndexByte(list, ','); i >= 0 {
+		name, rest, more = list[:i], list[i+1:], true
+	}
+	for name != "" && isBlank(name[0]) {
+		name = name[1:]
+	}
+	for name != "" && isBlank(name[len(name)-1]) {
+		name = name[:len(name)-1]
+	}
+	return name, rest, more
 }
+
+func isBlank(c byte) bool { return c == ' ' || c == '\t' }

@@ -229,6 +229,9 @@ func isLabelByte(c byte) bool { return isLower(c) || isDigit(c) || c == '-' }
 // before the proxy, so that the request arrived as http. The reverse, an http
 // page that calls https, is cross-origin.
 func (o *origin) sameAs(scheme, authority string) bool {
+	if len(authority) < len(o.host) {
+		return false
+	}
 	if !equalFold(scheme, o.scheme) && (o.scheme != "https" || !equalFold(scheme, "http")) {
 		return false
 	}

@@ -28,6 +28,10 @@ type pathTargets struct {
 	// below holds "/v1/*" as "/v1", and every path as the empty text.
 	below   map[string]*Policy
 	longest int // of the keys of below, so that a long path costs no more
+	// all is what below holds for every path, and more says that it or exact holds
+	// others, so that a host without paths costs no look-up.
+	all  *Policy
+	more bool
 }
 
 // find returns the policy for an authority and a path, or nil.
@@ -38,9 +42,6 @@ func (t *targetIndex) find(scheme, authority, path string) *Policy {
 	}
 	if port == 0 {
 		port = defaultPort(scheme)
-	}
-	if i := strings.IndexByte(path, '?'); i >= 0 {
-		path = path[:i]
 	}
 	var buf [maxHostLength + 1]byte
 	lowered := buf[:len(host)]
@@ -77,6 +78,10 @@ func (t *pathTargets) find(path string) *Policy {
 	if t == nil {
 		return nil
 	}
+	if !t.more {
+		return t.all
+	}
+	path, _, _ = strings.Cut(path, "?")
 	if p := t.exact[path]; p != nil {
 		return p
 	}
@@ -92,7 +97,7 @@ func (t *pathTargets) find(path string) *Policy {
 		}
 		rest = rest[:max(strings.LastIndexByte(rest, '/'), 0)]
 	}
-	return t.below[""]
+	return t.all
 }
 
 // above returns the policy that would govern what lies under a key if the key were
@@ -166,6 +171,11 @@ func (t *targetIndex) claim(key targetKey, p *Policy) (rival *Policy) {
 		return rival
 	}
 	m[key.path] = p
+	if key.under && key.path == "" {
+		paths.all = p
+	} else {
+		paths.more = true
+	}
 	return nil
 }
 

@@ -56,10 +56,17 @@ func (b *bootstrap) ports(admin, listener string) {
 	b.socket(b.listener(), listener)
 }
 
-// ask has Envoy ask the server at an address.
+// ask has Envoy ask the server at an address. It waits longer for the answer
+// than the sample does: a moment in which the machine does something else is to
+// be a latency, not an error.
 func (b *bootstrap) ask(network, address string) {
+	service := dig[object](b, b.filter(), "grpc_service")
 	cluster := named(b.clusters(), "corsgate")
 	endpoint := dig[object](b, cluster, "load_assignment", "endpoints", 0, "lb_endpoints", 0, "endpoint")
+	if b.err != nil {
+		return
+	}
+	service["timeout"] = "5s"
 	if network == "unix" {
 		// A name is not looked up where there is none.
 		cluster["type"] = "STATIC"
@@ -136,6 +143,15 @@ func (b *bootstrap) listener() object {
 
 func (b *bootstrap) manager() object {
 	return dig[object](b, b.listener(), "filter_chains", 0, "filters", 0, "typed_config")
+}
+
+// filter is corsgate's filter, without the matcher around it.
+func (b *bootstrap) filter() object {
+	config := dig[object](b, b.manager(), "http_filters", 0, "typed_config")
+	if inner, ok := config["extension_config"]; ok {
+		return dig[object](b, inner, "typed_config")
+	}
+	return config
 }
 
 func (b *bootstrap) clusters() []object {

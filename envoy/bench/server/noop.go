@@ -32,18 +32,19 @@ func (n *noop) Check(context.Context, *authv3.CheckRequest) (*authv3.CheckRespon
 }
 
 // The tuning is that of corsgate, without what is corsgate's own work: its codec
-// and its interceptors. It follows server/grpc.go and cmd/corsgate.
+// and its interceptors. It follows server/grpc.go and
+// cmd/corsgate/memory.go.
 const (
 	gcPercent     = 400
 	streamWorkers = 128
-	windowSize    = 1 << 20
+	windowBytes   = 1 << 20
 )
 
 func tuning() []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.NumStreamWorkers(streamWorkers),
-		grpc.StaticStreamWindowSize(windowSize),
-		grpc.StaticConnWindowSize(windowSize),
+		grpc.StaticStreamWindowSize(windowBytes),
+		grpc.StaticConnWindowSize(windowBytes),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			MaxConnectionAge: 5 * time.Minute, MaxConnectionAgeGrace: 30 * time.Second,
 			Time: 30 * time.Second, Timeout: 10 * time.Second,

@@ -24,9 +24,8 @@ func TestRecipeKeyTellsAll(t *testing.T) {
 		"headers":     func(r *recipe) { r.headers = &headerRules{list: []string{"x"}} },
 	}
 	plain := func() *recipe { return &recipe{methods: &methodRules{}, headers: &headerRules{}} }
-	fields := reflect.TypeFor[recipe]()
-	for i := range fields.NumField() {
-		name := fields.Field(i).Name
+	for field := range reflect.TypeFor[recipe]().Fields() {
+		name := field.Name
 		if name == "name" {
 			continue
 		}

@@ -227,7 +227,7 @@ func (c *compiler) addOrigins(index *originIndex, check func(at int32, p *patter
 		if i%lookAhead == 0 {
 			index.exact.approach(index.list[i:min(i+lookAhead, len(index.list))], &hashes)
 		}
-		at := int32(i) //nolint:gosec // A list within a protobuf message, which has two gigabytes at the most.
+		at := int32(i)
 		var f *fault
 		if p, f = parsePattern(text); f == nil {
 			f = check(at, &p)

@@ -161,10 +161,7 @@ func (r *headerRules) appendWhole(dst []byte, whole string, safe safelisted) []b
 
 // nextName cuts the first element off a list and the white space around it.
 func nextName(list string) (name, rest string, more bool) {
-	name, rest, more = list, "", false
-	if i := strings.IndexByte(list, ','); i >= 0 {
-		name, rest, more = list[:i], list[i+1:], true
-	}
+	name, rest, more = strings.Cut(list, ",")
 	for name != "" && isBlank(name[0]) {
 		name = name[1:]
 	}

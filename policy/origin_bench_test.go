@@ -105,11 +105,11 @@ func BenchmarkBuild(b *testing.B) {
 			var set *Set
 			before := heap()
 			for b.Loop() {
-				set = nil
-				var problems Problems
-				if set, problems = Compile(docs, Options{}); len(problems) > 0 {
+				compiled, problems := Compile(docs, Options{})
+				if len(problems) > 0 {
 					b.Fatal(problems[0])
 				}
+				set = compiled
 			}
 			b.ReportMetric(float64(heap()-before)/float64(size), "bytes/origin")
 			runtime.KeepAlive(set)

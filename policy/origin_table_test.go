@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"strings"
 	"testing"
 
@@ -42,12 +43,7 @@ func TestTableAgainstMap(t *testing.T) {
 		holdTable(t, &got, want, rapid.SliceOfN(text, 0, 20).Draw(t, "others"))
 		gone := rapid.SliceOfDistinct(rapid.Int32Range(0, int32(len(list)-1)), rapid.ID).Draw(t, "gone")
 		got.drop(func(at int32) bool {
-			for _, g := range gone {
-				if at == g {
-					return true
-				}
-			}
-			return false
+			return slices.Contains(gone, at)
 		})
 		for _, at := range gone {
 			if want[list[at]] == at {

@@ -42,7 +42,7 @@ func newBench(ctx context.Context, opts *options, progress io.Writer) (b *bench,
 			err = errors.Join(err, b.close())
 		}
 	}()
-	b.say("building corsgate and the servers it is compared with")
+	b.sayf("building corsgate and the servers it is compared with")
 	// Built as it is released.
 	b.corsgate = filepath.Join(b.dir, "corsgate")
 	if err := b.build(ctx, b.repository, b.corsgate, "./cmd/corsgate"); err != nil {
@@ -80,7 +80,7 @@ func (b *bench) stopAll() error {
 	return errors.Join(errs...)
 }
 
-func (b *bench) say(format string, args ...any) {
+func (b *bench) sayf(format string, args ...any) {
 	fmt.Fprintf(b.progress, "bench: "+format+"\n", args...)
 }
 

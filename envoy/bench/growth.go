@@ -26,8 +26,10 @@ func (b *bench) grow(ctx context.Context, to io.Writer) error {
 		name string
 		draw func(context.Context, *strings.Builder) error
 	}{
-		{"origins", b.growOrigins}, {"policies", b.growPolicies},
-		{"headers", b.growHeaders}, {"connections", b.growConnections},
+		{"origins", b.growOrigins},
+		{"policies", b.growPolicies},
+		{"headers", b.growHeaders},
+		{"connections", b.growConnections},
 	} {
 		if !b.opts.only.MatchString(chart.name) {
 			continue
@@ -73,7 +75,7 @@ func (b *bench) repeat(what string, measure func() (sample, error)) (sample, err
 	for name, values := range all {
 		middle[name] = median(values)
 	}
-	b.say("%-28s %s", what, middle)
+	b.sayf("%-28s %s", what, middle)
 	return middle, nil
 }
 
@@ -143,7 +145,7 @@ func setCost(docs []policy.Document, n int, about func(r *policy.Request, i int)
 	requests := make([]policy.Request, questions)
 	for i := range requests {
 		requests[i] = policy.Request{Method: "GET", Scheme: "https", Path: "/v1/orders"}
-		about(&requests[i], rand.IntN(n)) //nolint:gosec // Nothing is secret here.
+		about(&requests[i], rand.IntN(n))
 	}
 	denied := 0
 	started = time.Now()
@@ -167,7 +169,7 @@ func heap() int64 {
 	runtime.GC()
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
-	return int64(stats.HeapAlloc) //nolint:gosec // Far below 2^63.
+	return int64(stats.HeapAlloc)
 }
 
 func (b *bench) growHeaders(ctx context.Context, to *strings.Builder) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -74,7 +75,7 @@ func (b *bench) measure(ctx context.Context) (samples, error) {
 		e := &chosen[i]
 		if err := b.conduct(ctx, e, want, results, &left); err != nil {
 			errs = append(errs, fmt.Errorf("measure %s: %w", e.name, err))
-			b.say("%s failed: %v", e.name, err)
+			b.sayf("%s failed: %v", e.name, err)
 		}
 		if ctx.Err() != nil {
 			break
@@ -98,7 +99,7 @@ func (b *bench) conduct(ctx context.Context, e *experiment, want func(string) bo
 	defer func() { err = errors.Join(err, b.stopAll()) }()
 	after := *left - b.estimate(e, want)
 	defer func() { *left = after }()
-	b.say("%s: getting ready; about %s left in all", e.name, roundUp(*left))
+	b.sayf("%s: getting ready; about %s left in all", e.name, roundUp(*left))
 	cells, err := e.open(ctx, want)
 	if err != nil {
 		return err
@@ -112,7 +113,7 @@ func (b *bench) conduct(ctx context.Context, e *experiment, want func(string) bo
 			}
 			into[c.name] = append(into[c.name], got)
 			*left -= e.cells[c.name]
-			b.say("%d/%d %-28s %s; about %s left", round+1, b.opts.rounds, c.name, got, roundUp(*left))
+			b.sayf("%d/%d %-28s %s; about %s left", round+1, b.opts.rounds, c.name, got, roundUp(*left))
 		}
 	}
 	return nil
@@ -125,11 +126,11 @@ func roundUp(d time.Duration) time.Duration {
 
 // String shows a sample in progress reports.
 func (s sample) String() string {
-	text := ""
+	words := make([]string, 0, len(s))
 	for _, name := range slices.Sorted(maps.Keys(s)) {
-		text += fmt.Sprintf(" %s %s", name, number(s[name]))
+		words = append(words, name+" "+number(s[name]))
 	}
-	return text
+	return strings.Join(words, ", ")
 }
 
 // median returns the middle of some numbers; of an even number, the mean of the

@@ -58,7 +58,7 @@ func (b *bench) run(ctx context.Context, p program) (*process, error) {
 		return nil, fmt.Errorf("keep what %s prints: %w", p.name, err)
 	}
 	defer output.Close()
-	cmd := exec.CommandContext(ctx, p.path, p.args...) //nolint:gosec // Programs that were built or found here.
+	cmd := exec.CommandContext(ctx, p.path, p.args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, output, output
 	cmd.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(p.procs))
 	if err := machine.Start(cmd, p.core); err != nil {

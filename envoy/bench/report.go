@@ -272,7 +272,7 @@ func replaceTable(file, mark, text string) error {
 		return fmt.Errorf("write the table: %s has no lines %q and %q", file, strings.TrimSpace(opening), closing)
 	}
 	const mode = 0o644
-	if err := os.WriteFile(file, []byte(head+opening+text+closing+tail), mode); err != nil { //nolint:gosec // A document is for everybody.
+	if err := os.WriteFile(file, []byte(head+opening+text+closing+tail), mode); err != nil {
 		return fmt.Errorf("write the table: %w", err)
 	}
 	return nil

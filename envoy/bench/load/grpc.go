@@ -49,7 +49,7 @@ const (
 )
 
 // Open implements [Dialect].
-func (g *GRPC) Open(connection int) Session {
+func (g *GRPC) Open(connection int) (session Session, preface []byte) {
 	s := &grpcSession{
 		dialect: g, next: spread(connection, len(g.Messages)),
 		stream: 1, window: defaultWindow, streamWindow: defaultWindow,
@@ -80,7 +80,10 @@ func (g *GRPC) Open(connection int) Session {
 	// The first block teaches the server's table; all later ones refer to it.
 	s.first, s.block = encode(), encode()
 	s.decoder = hpack.NewDecoder(4096, s.field)
-	return s
+
+	preface = append(preface, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"...)
+	preface = appendFrame(preface, frameSettings, 0, 0, nil)
+	return s, appendWindow(preface, largestWindow-defaultWindow)
 }
 
 type grpcSession struct {
@@ -98,12 +101,6 @@ type grpcSession struct {
 	decoder      *hpack.Decoder
 	// What the header block in hand says.
 	grpcStatus, grpcMessage string
-}
-
-func (s *grpcSession) Preface(dst []byte) []byte {
-	dst = append(dst, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"...)
-	dst = appendFrame(dst, frameSettings, 0, 0, nil)
-	return appendWindow(dst, largestWindow-defaultWindow)
 }
 
 // size is what the next message takes of the windows.

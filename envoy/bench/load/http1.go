@@ -18,8 +18,8 @@ type HTTP1 struct {
 var _ Dialect = (*HTTP1)(nil)
 
 // Open implements [Dialect].
-func (h *HTTP1) Open(connection int) Session {
-	return &http1Session{dialect: h, next: spread(connection, len(h.Requests))}
+func (h *HTTP1) Open(connection int) (session Session, preface []byte) {
+	return &http1Session{dialect: h, next: spread(connection, len(h.Requests))}, nil
 }
 
 // spread is where a connection begins among n questions.
@@ -34,8 +34,6 @@ type http1Session struct {
 	waiting  bool
 	intended int64
 }
-
-func (s *http1Session) Preface(dst []byte) []byte { return dst }
 
 func (s *http1Session) Room() bool { return !s.waiting }
 

@@ -25,7 +25,7 @@ func TestHTTP1(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			session := (&HTTP1{Requests: [][]byte{[]byte("GET / HTTP/1.1\r\n\r\n")}, Status: 200}).Open(0)
+			session, _ := (&HTTP1{Requests: [][]byte{[]byte("GET / HTTP/1.1\r\n\r\n")}, Status: 200}).Open(0)
 			if got := string(session.Ask(nil, 7)); got != "GET / HTTP/1.1\r\n\r\n" || session.Room() {
 				t.Errorf("asked %q, room %v", got, session.Room())
 			}
@@ -48,7 +48,7 @@ func TestHTTP1(t *testing.T) {
 
 func TestHTTP1Unasked(t *testing.T) {
 	t.Parallel()
-	session := (&HTTP1{Requests: [][]byte{[]byte("x")}, Status: 200}).Open(0)
+	session, _ := (&HTTP1{Requests: [][]byte{[]byte("x")}, Status: 200}).Open(0)
 	if _, _, err := session.Hear([]byte("HTTP/1.1 200 OK\r\n\r\n"), nil, nil); !says(err, "not asked") {
 		t.Errorf("the error is %v", err)
 	}

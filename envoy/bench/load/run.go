@@ -128,9 +128,9 @@ func (l *loop) dial(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		session := l.opts.Dialect.Open(i)
-		l.conns = append(l.conns, &conn{fd: fd, session: session, out: session.Preface(nil), in: make([]byte, readBuffer)})
-		l.wakes = append(l.wakes, machine.Wake{FD: int32(fd)}) //nolint:gosec // Descriptors are small.
+		session, preface := l.opts.Dialect.Open(i)
+		l.conns = append(l.conns, &conn{fd: fd, session: session, out: preface, in: make([]byte, readBuffer)})
+		l.wakes = append(l.wakes, machine.Wake{FD: int32(fd)})
 	}
 	return nil
 }

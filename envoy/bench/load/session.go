@@ -4,16 +4,15 @@ import "errors"
 
 // A Dialect is what a server is asked in.
 type Dialect interface {
-	// Open returns the client's half of a new connection. The number tells
-	// connections apart: each begins at another of the questions.
-	Open(connection int) Session
+	// Open returns the client's half of a new connection, and what a client sends
+	// before all else. The number tells connections apart: each begins at another
+	// of the questions.
+	Open(connection int) (session Session, preface []byte)
 }
 
 // A Session is the client's half of one connection. It belongs to one
 // goroutine.
 type Session interface {
-	// Preface appends what a client sends before all else.
-	Preface(dst []byte) []byte
 	// Room says whether a request may be sent now.
 	Room() bool
 	// Ask appends the next request, which should have been sent at a time.

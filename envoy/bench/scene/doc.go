@@ -8,7 +8,7 @@ import "math/rand/v2"
 // source returns the random numbers of one part of the scene.
 func source(part uint64) *rand.Rand {
 	const seed = 0x636f727367617465
-	return rand.New(rand.NewPCG(seed, part)) //nolint:gosec // Nothing here is secret, and every run must see the same.
+	return rand.New(rand.NewPCG(seed, part))
 }
 
 // The parts of the scene that are drawn by lot.

@@ -87,7 +87,7 @@ func (n *naive) answer(d *policy.Decision) *authv3.CheckResponse {
 	}
 	response.Status = &rpcstatus.Status{Code: int32(codes.PermissionDenied)}
 	response.HttpResponse = &authv3.CheckResponse_DeniedResponse{DeniedResponse: &authv3.DeniedHttpResponse{
-		Status:  &typev3.HttpStatus{Code: typev3.StatusCode(d.Status())}, //nolint:gosec // A status of HTTP.
+		Status:  &typev3.HttpStatus{Code: typev3.StatusCode(d.Status())},
 		Headers: options,
 		Body:    d.Body(),
 	}}

@@ -41,7 +41,7 @@ func TestExplainPage(t *testing.T) {
 		"a page of the same site":    {http.MethodGet, explainQuery, "same-site", http.StatusForbidden, "pages of other sites may not ask\n"},
 		"another method":             {http.MethodPost, explainQuery, "", http.StatusMethodNotAllowed, "only GET and HEAD\n"},
 		"nothing asked":              {http.MethodGet, "/explain", "", http.StatusBadRequest, "no origin; say where the page comes from, such as https://shop.example\nno URL; say what the page calls, such as https://api.shop.example/v1/orders\n"},
-		"an unknown parameter":       {http.MethodGet, explainQuery + "&orgin=x", "", http.StatusBadRequest, "there is no parameter \"orgin\"\n"},
+		"an unknown parameter":       {http.MethodGet, explainQuery + "&colour=x", "", http.StatusBadRequest, "there is no parameter \"colour\"\n"},
 		"a parameter that is broken": {http.MethodGet, explainQuery + "&stream=maybe", "", http.StatusBadRequest, "stream is \"maybe\"; it must be true or false\n"},
 	} {
 		got := get(t, s, test.method, test.path, func(r *http.Request) {

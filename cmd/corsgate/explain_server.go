@@ -86,8 +86,6 @@ func readExplanation(address string, response *http.Response, body []byte) (*exp
 // whyUnreachable says what keeps a server from being asked.
 func whyUnreachable(err error) string {
 	const mend = "; give the address of its --admin, by default " + defaultAdmin
-	var access *net.OpError
-	var name *net.DNSError
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "nothing is listening there" + mend
@@ -95,13 +93,14 @@ func whyUnreachable(err error) string {
 		return "there is no such socket" + mend
 	case errors.Is(err, context.DeadlineExceeded):
 		return "it does not answer within " + shortDuration(askTimeout)
-	case errors.As(err, &name):
+	}
+	if name, ok := errors.AsType[*net.DNSError](err); ok {
 		return "the name " + name.Name + " cannot be found" + mend
-	case errors.As(err, &access):
+	}
+	if access, ok := errors.AsType[*net.OpError](err); ok {
 		return access.Err.Error() + mend
 	}
-	var detail *url.Error
-	if errors.As(err, &detail) {
+	if detail, ok := errors.AsType[*url.Error](err); ok {
 		err = detail.Err
 	}
 	return err.Error() + mend

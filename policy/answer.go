@@ -174,7 +174,7 @@ func (r *recipe) prepareShared(p *press) answers {
 	}
 	for outcome := range outcomes {
 		for _, m := range r.methods.forms(r.credentials) {
-			for _, h := range r.headers.forms(r.credentials) {
+			for _, h := range r.headers.forms() {
 				a.preflight[outcome][m][h] = p.make(r.status, "", r.preflight(outcome, m, h))
 			}
 		}

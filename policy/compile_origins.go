@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"regexp/syntax"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -118,7 +119,15 @@ var strangers = [...]string{"https://corsgate-stranger.invalid", "http://a.b.cor
 
 func (b *policyBuilder) regexes(rules *originRules) {
 	for i, text := range b.spec.GetOriginRegexes() {
-		re, err := regexp.Compile(`\A(?:` + text + `)\z`)
+		// By itself first: what is in brackets could close them.
+		re, err := regexp.Compile(text)
+		if err == nil && b.spec.GetCredentials() && !isSecureRegex(re) && !b.accepts(exceptPlainHTTP) {
+			b.failItem("originRegexes", i, plainHTTPRegexFault(text))
+			continue
+		}
+		if err == nil {
+			re, err = regexp.Compile(`\A(?:` + text + `)\z`)
+		}
 		if err != nil {
 			b.failItem("originRegexes", i, &fault{"origin_regex_invalid", quote(text) + " is not a regular expression that RE2 knows: " + regexProblem(err), "mend it, or use the wildcards of origins"})
 			continue
@@ -130,6 +139,21 @@ func (b *policyBuilder) regexes(rules *originRules) {
 		b.warnItem("originRegexes", i, regexWarning(text))
 		rules.regexes = append(rules.regexes, originRegex{re, int32(i)})
 	}
+}
+
+// isSecureRegex reports whether an expression plainly begins with a scheme that is
+// not http.
+func isSecureRegex(re *regexp.Regexp) bool {
+	prefix, _ := re.LiteralPrefix()
+	scheme, _, ok := strings.Cut(prefix, "://")
+	return ok && scheme != "http"
+}
+
+func plainHTTPRegexFault(text string) *fault {
+	f := plainHTTPFault()
+	f.reason = quote(text) + " may match http origins: " + f.reason
+	f.mend = "begin it with https://, leave credentials out, or write down in dangerously.plainHttpWithCredentials why it must be"
+	return f
 }
 
 func regexProblem(err error) string {

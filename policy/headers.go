@@ -18,7 +18,8 @@ func (r *headerRules) allow(name string) bool {
 		return true
 	}
 	if r.any {
-		return isToken(name) && !equalFold(name, "authorization") && !isMethodOverride(name)
+		// Named in an answer, the header `*` would be the wildcard.
+		return isToken(name) && name != "*" && !equalFold(name, "authorization") && !isMethodOverride(name)
 	}
 	return false
 }
@@ -49,12 +50,10 @@ func compareFold(name, other string) int {
 }
 
 // form says how a preflight answer names the headers.
-func (r *headerRules) form(a *asked, credentials bool) listForm {
+func (r *headerRules) form(a *asked) listForm {
 	switch {
 	case a.tooMany:
 		return listNone
-	case r.any && len(r.list) == 0 && !credentials && !a.refused:
-		return listWhole
 	case !r.any && r.short && (len(r.list) > 0 || a.safe != 0):
 		return listWhole
 	case a.allowed:
@@ -64,11 +63,11 @@ func (r *headerRules) form(a *asked, credentials bool) listForm {
 }
 
 // forms are the forms that preflight answers can take.
-func (r *headerRules) forms(credentials bool) []listForm {
-	switch {
-	case r.any && len(r.list) == 0 && !credentials:
-		return []listForm{listNone, listWhole, listAsked}
-	case !r.any && r.short:
+//
+// `*` itself is never sent: browsers that remember it let headers through that it
+// does not cover here, Safari Authorization and all of them method overrides.
+func (r *headerRules) forms() []listForm {
+	if !r.any && r.short {
 		// Even where no name of the list is asked for a safelisted one may be, which
 		// a list that is empty or too long to be sent names alone.
 		return []listForm{listNone, listWhole, listAsked}
@@ -77,12 +76,7 @@ func (r *headerRules) forms(credentials bool) []listForm {
 }
 
 // whole is the value that names all headers.
-func (r *headerRules) whole() string {
-	if r.any {
-		return "*"
-	}
-	return strings.Join(r.list, listSeparator)
-}
+func (r *headerRules) whole() string { return strings.Join(r.list, listSeparator) }
 
 // asked is what a preflight's Access-Control-Request-Headers comes to.
 type asked struct {
@@ -143,9 +137,6 @@ func (r *headerRules) appendAllowed(dst []byte, list string) []byte {
 func (r *headerRules) appendWhole(dst []byte, whole string, safe safelisted) []byte {
 	start := len(dst)
 	dst = append(dst, whole...)
-	if r.any {
-		return dst
-	}
 	for i := range safelistedNames {
 		s := &safelistedNames[i]
 		if safe&s.bit == 0 || slices.Contains(r.list, s.name) {

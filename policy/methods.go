@@ -38,7 +38,8 @@ func (r *methodRules) allow(method string) bool {
 		return true
 	}
 	if r.any {
-		return isToken(method) && !isForbiddenMethod(method)
+		// Named in an answer, the method `*` would be the wildcard.
+		return isToken(method) && method != "*" && !isForbiddenMethod(method)
 	}
 	return method == methodHead && slices.Contains(r.list, methodGet)
 }

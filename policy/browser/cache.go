@@ -28,6 +28,7 @@ const maxChromeURL = 1024
 //     add to what they know;
 //   - Chrome and Safari remember the last answer for a URL, and forget it as soon
 //     as it does not cover a request;
+//   - Chrome remembers nothing for a page without an origin, or for a long URL;
 //   - Firefox takes a remembered `*` literally, so it asks each time, and knows
 //     calls with and without credentials apart.
 //
@@ -156,7 +157,10 @@ func (e *cacheEntry) coversWhole(engine Engine, q *question, now time.Duration) 
 // remember notes a preflight's answer.
 func (c *Cache) remember(q *question, v *verdict, headers []Header, now time.Duration) {
 	age := maxAge(c.engine, headers)
-	if c.engine == Chrome && len(q.url) >= maxChromeURL || c.engine == Firefox && age == 0 {
+	switch {
+	case c.engine == Chrome && (len(q.url) >= maxChromeURL || q.origin == OpaqueOrigin):
+		return
+	case c.engine == Firefox && (age == 0 || len(v.methods.tokens) == 0 && len(v.names.tokens) == 0):
 		return
 	}
 	key, until := c.key(q), now+age

@@ -56,10 +56,15 @@ func classifyAllowOrigin(engine Engine, value string) Failure {
 		return FailureAllowOriginMismatch
 	case engine == Safari && strings.Contains(value, ","), engine != Safari && strings.ContainsAny(value, " ,"):
 		return FailureMultipleAllowOrigin
-	case engine == Safari, value == OpaqueOrigin, isURL(value):
+	case engine == Safari, value == OpaqueOrigin, isURL(withoutTabs(value)):
 		return FailureAllowOriginMismatch
 	}
 	return FailureInvalidAllowOrigin
+}
+
+// withoutTabs drops what the URL standard's parser does not see.
+func withoutTabs(s string) string {
+	return strings.NewReplacer("\t", "", "\n", "", "\r", "").Replace(s)
 }
 
 // isURL reports whether a text without spaces parses as an absolute URL (URL

@@ -8,7 +8,7 @@ import (
 // Console returns what an engine prints when it blocks a request: its literal
 // text, as far as it is about the policies of origins. It is "" where the engine
 // prints nothing, or no more than that a network request failed. Safari prints
-// two lines.
+// two lines, and so does Firefox for a preflight.
 func Console(engine Engine, b *Block) string {
 	for i := range phrases {
 		p := &phrases[i]
@@ -46,13 +46,22 @@ const (
 	frameChrome
 	// frameSafari adds a second line.
 	frameSafari
+	// frameFirefox adds a line for each request that failed with the first.
+	frameFirefox
 )
 
 // fits reports whether a phrase is the one for a block: some failures print
 // nothing where what they would name is not known.
 func (p *phrase) fits(b *Block) bool {
-	if p.readOnly {
+	switch {
+	case p.readOnly:
 		return false
+	case p.engine == Chrome && p.failure == FailureMode:
+		// A method of mode no-cors is an exception alone, and a redirect is
+		// told with the page's own URL.
+		return b.Value == ModeSameOrigin.String() && b.RedirectedFrom == ""
+	case p.engine == Chrome && p.failure == FailureRedirectScheme:
+		return !strings.HasPrefix(b.Location, "data:") // It is fetched, and no more is said.
 	}
 	spaces := strings.Count(p.text, "{space}") + strings.Count(p.text, "{space2}")
 	return spaces == 0 || spaces == len(b.Spaces)
@@ -68,6 +77,8 @@ func (p *phrase) print(b *Block) string {
 		return printChrome(b, text)
 	case frameSafari:
 		return printSafari(b, text)
+	case frameFirefox:
+		return printFirefox(b, text, p.preflight)
 	case framePlain:
 	}
 	return text
@@ -85,10 +96,17 @@ const (
 )
 
 func printChrome(b *Block, text string) string {
+	at, from := b.URL, b.RedirectedFrom
+	if b.Failure == FailureRedirectScheme && b.Location != "" {
+		if from == "" {
+			from = at
+		}
+		at = b.Location
+	}
 	var s strings.Builder
-	s.WriteString(chromeStart + chromeKinds[b.Initiator] + chromeAt + b.URL + "' ")
-	if b.RedirectedFrom != "" {
-		s.WriteString(chromeFrom + b.RedirectedFrom + "') ")
+	s.WriteString(chromeStart + chromeKinds[b.Initiator] + chromeAt + at + "' ")
+	if from != "" {
+		s.WriteString(chromeFrom + from + "') ")
 	}
 	s.WriteString(chromeOrigin + b.Origin + chromeBlocked)
 	if isPreflightAnswer(b.Failure) || b.Preflight && isAccessFailure(b.Failure) {
@@ -108,6 +126,22 @@ func isPreflightAnswer(why Failure) bool {
 	return false
 }
 
+// printFirefox adds what Firefox says of each request that a failure takes along:
+// a preflight's own, where it was redirected, and the one that waits for it.
+func printFirefox(b *Block, text string, preflight bool) string {
+	second := "\n" + fill(firefoxFailed, Firefox, &Block{URL: b.URL})
+	if b.Location != "" && isAccessFailure(b.Failure) {
+		text += second
+	}
+	if b.Failure == FailurePreflightRedirect && b.Status != 0 {
+		text += "\n" + fill(firefoxPreflight, Firefox, b)
+	}
+	if b.Preflight || preflight {
+		text += second
+	}
+	return text
+}
+
 // Parts of Safari's frame.
 const (
 	safariRedirect = "Cross-origin redirection to "
@@ -116,7 +150,7 @@ const (
 )
 
 func printSafari(b *Block, text string) string {
-	if b.Location != "" {
+	if b.Location != "" && !b.Preflight {
 		text = safariRedirect + b.Location + safariDenied + text
 	}
 	if start := safariStarts[b.Initiator]; start != "" {
@@ -129,11 +163,14 @@ func printSafari(b *Block, text string) string {
 // leaves empty.
 func fill(text string, engine Engine, b *Block) string {
 	value, status := b.Value, strconv.Itoa(b.Status)
-	switch {
-	case engine == Chrome:
+	switch engine {
+	case Chrome:
 		value = encodeHint(value)
-	case engine == Firefox && b.Status == 0:
-		status = "(null)"
+	case Firefox:
+		value = string([]rune(value)) // A byte that is no UTF-8 becomes U+FFFD.
+		if b.Status == 0 {
+			status = "(null)"
+		}
 	}
 	space, space2 := "", ""
 	if len(b.Spaces) > 0 {
@@ -143,7 +180,7 @@ func fill(text string, engine Engine, b *Block) string {
 		space2 = b.Spaces[1]
 	}
 	return strings.NewReplacer(
-		"{url}", b.URL, "{value}", value, "{token}", b.Token, "{status}", status, "{sent}", b.SentOrigin,
+		"{url}", b.URL, "{value}", value, "{token}", b.Token, "{status}", status, "{sent}", b.SentOrigin, "{origin}", b.Origin,
 		"{schemes}", chromeSchemes, "{hint}", "", "{space}", space, "{space2}", space2,
 	).Replace(text)
 }

@@ -18,6 +18,8 @@ func blockOf(why Failure) Block {
 		b.Value = "PATCH"
 	case FailureHeaderNotAllowed:
 		b.Value = "x-csrf-token"
+	case FailureMode:
+		b.Value = "same-origin"
 	case FailureNetwork, FailureTooManyRedirects:
 		b.Status = 0
 	case FailureLocalMismatch:
@@ -36,6 +38,7 @@ func TestConsole(t *testing.T) {
 		xhr   = "Access to XMLHttpRequest at 'https://api.example/v1' from origin 'https://shop.example' has been blocked by CORS policy: "
 		pre   = "Response to preflight request doesn't pass access control check: "
 		fox   = "Cross-Origin Request Blocked: The Same Origin Policy disallows reading the remote resource at https://api.example/v1. (Reason: "
+		fails = "\n" + fox + "CORS request did not succeed). Status code: (null)."
 		load  = "\nFetch API cannot load https://api.example/v1 due to access control checks."
 		ok    = "access-control-allow-origin: " + shop
 		put   = "PUT"
@@ -59,7 +62,7 @@ func TestConsole(t *testing.T) {
 			Request{Method: put},
 			[]ServerResponse{respond(403)},
 			fetch + pre + "No 'Access-Control-Allow-Origin' header is present on the requested resource.",
-			fox + "CORS header ‘Access-Control-Allow-Origin’ missing). Status code: 403.",
+			fox + "CORS header ‘Access-Control-Allow-Origin’ missing). Status code: 403." + fails,
 			"Preflight response is not successful. Status code: 403" + load,
 		},
 		{
@@ -76,7 +79,7 @@ func TestConsole(t *testing.T) {
 			Request{Initiator: InitiatorXHR},
 			[]ServerResponse{respond(200, "access-control-allow-origin: shop\x80.example")},
 			xhr + `The 'Access-Control-Allow-Origin' header contains the invalid value 'shop\u0080.example'.`,
-			fox + "CORS header ‘Access-Control-Allow-Origin’ does not match ‘shop\x80.example’).",
+			fox + "CORS header ‘Access-Control-Allow-Origin’ does not match ‘shop\ufffd.example’).",
 			"Origin https://shop.example is not allowed by Access-Control-Allow-Origin. Status code: 200" +
 				"\nXMLHttpRequest cannot load https://api.example/v1 due to access control checks.",
 		},
@@ -115,7 +118,7 @@ func TestConsole(t *testing.T) {
 			Request{Method: put},
 			[]ServerResponse{respond(405, ok)},
 			fetch + pre + "It does not have HTTP ok status.",
-			fox + "CORS preflight response did not succeed). Status code: 405.",
+			fox + "CORS preflight response did not succeed). Status code: 405." + fails,
 			"Preflight response is not successful. Status code: 405" + load,
 		},
 		{
@@ -123,7 +126,7 @@ func TestConsole(t *testing.T) {
 			Request{Method: put},
 			[]ServerResponse{respond(301, ok, "location: /login")},
 			fetch + pre + "Redirect is not allowed for a preflight request.",
-			fox + "CORS request external redirect not allowed).",
+			fox + "CORS request external redirect not allowed).\n" + fox + "CORS preflight response did not succeed). Status code: 301." + fails,
 			"Preflight response is not successful. Status code: 301" + load,
 		},
 		{
@@ -131,7 +134,7 @@ func TestConsole(t *testing.T) {
 			Request{Method: "patch"},
 			[]ServerResponse{respond(204, ok, "access-control-allow-methods: PATCH")},
 			fetch + "Method patch is not allowed by Access-Control-Allow-Methods in preflight response.",
-			fox + "Did not find method in CORS header ‘Access-Control-Allow-Methods’).",
+			fox + "Did not find method in CORS header ‘Access-Control-Allow-Methods’)." + fails,
 			"Method patch is not allowed by Access-Control-Allow-Methods." + load,
 		},
 		{
@@ -139,7 +142,7 @@ func TestConsole(t *testing.T) {
 			Request{Headers: []Header{{"X-Csrf-Token", "1"}}},
 			[]ServerResponse{respond(204, ok)},
 			fetch + "Request header field x-csrf-token is not allowed by Access-Control-Allow-Headers in preflight response.",
-			fox + "header ‘x-csrf-token’ is not allowed according to header ‘Access-Control-Allow-Headers’ from CORS preflight response).",
+			fox + "header ‘x-csrf-token’ is not allowed according to header ‘Access-Control-Allow-Headers’ from CORS preflight response)." + fails,
 			"Request header field X-Csrf-Token is not allowed by Access-Control-Allow-Headers." + load,
 		},
 		{
@@ -147,7 +150,7 @@ func TestConsole(t *testing.T) {
 			Request{Method: put},
 			[]ServerResponse{respond(204, ok, "access-control-allow-methods: GET, P U T")},
 			fetch + "Cannot parse Access-Control-Allow-Methods response header field in preflight response.",
-			fox + "invalid token ‘P U T’ in CORS header ‘Access-Control-Allow-Methods’).",
+			fox + "invalid token ‘P U T’ in CORS header ‘Access-Control-Allow-Methods’)." + fails,
 			"Header Access-Control-Allow-Methods has an invalid value: GET, P U T" + load,
 		},
 		{
@@ -155,7 +158,7 @@ func TestConsole(t *testing.T) {
 			Request{Method: put},
 			[]ServerResponse{respond(204, ok, "access-control-allow-methods: PUT", "access-control-allow-headers: (x)")},
 			fetch + "Cannot parse Access-Control-Allow-Headers response header field in preflight response.",
-			fox + "invalid token ‘(x)’ in CORS header ‘Access-Control-Allow-Headers’).",
+			fox + "invalid token ‘(x)’ in CORS header ‘Access-Control-Allow-Headers’)." + fails,
 			"Header Access-Control-Allow-Headers has an invalid value: (x)" + load,
 		},
 		{
@@ -173,7 +176,7 @@ func TestConsole(t *testing.T) {
 			Request{},
 			[]ServerResponse{respond(302, "location: https://b.example/")},
 			fetch + "No 'Access-Control-Allow-Origin' header is present on the requested resource.",
-			fox + "CORS header ‘Access-Control-Allow-Origin’ missing). Status code: 302.",
+			fox + "CORS header ‘Access-Control-Allow-Origin’ missing). Status code: 302." + fails,
 			"Cross-origin redirection to https://b.example/ denied by Cross-Origin Resource Sharing policy: " +
 				"Origin https://shop.example is not allowed by Access-Control-Allow-Origin. Status code: 302" + load,
 		},
@@ -199,8 +202,9 @@ func TestConsoleRoundTrip(t *testing.T) {
 	// Texts that stand for several failures are read as the first of them.
 	same := map[Engine]map[Failure]Failure{
 		Firefox: {
-			FailureTooManyRedirects: FailureNetwork, FailureRedirectCredentials: FailureNetwork, FailureRedirectScheme: FailureScheme,
+			FailureTooManyRedirects: FailureNetwork, FailureRedirectCredentials: FailureNetwork, FailureRedirectScheme: FailureNetwork,
 		},
+		Chrome: {FailureRedirectScheme: FailureScheme},
 		Safari: {FailureMissingAllowOrigin: FailureAllowOriginMismatch},
 	}
 	printed := map[Failure]bool{}

@@ -83,8 +83,9 @@ const maxRedirects = 20
 func Fetch(r *Request, server Server, options Options) Outcome {
 	v := visit{
 		hop: hop{request: r, urls: urlList(r)}, options: options, server: server,
-		method: r.method(), headers: r.sends(), stream: r.Stream,
+		method: r.method(), headers: r.sends(options.Engine), stream: r.Stream,
 	}
+	v.unsafe = len(unsafeNames(options.Engine, v.headers)) > 0
 	switch {
 	case IsForbiddenMethod(v.method):
 		v.block(FailureForbiddenMethod, v.method)
@@ -125,7 +126,10 @@ type visit struct {
 	headers  []Header
 	stream   bool
 	tainting tainting
-	outcome  Outcome
+	// unsafe says that the script set headers that need permission, and asked
+	// that a request on the way needed a preflight.
+	unsafe, asked bool
+	outcome       Outcome
 }
 
 // step makes one request and reports whether it was redirected (Fetch standard,
@@ -150,7 +154,9 @@ func (v *visit) step() (again bool) {
 			v.options.Cache.forget(v.question())
 		}
 		v.block(why, value)
-		v.outcome.Block.Location = v.locationOf(&response)
+		if v.options.Engine != Firefox || v.request.Redirect == RedirectFollow { // Else it did not look.
+			v.outcome.Block.Location = v.locationOf(&response)
+		}
 		return false
 	}
 	if isRedirect(&response) {
@@ -171,7 +177,7 @@ func (v *visit) setTainting() bool {
 	case r.Mode == ModeNavigate, r.Mode == ModeWebSocket:
 	case sameOrigin(r.Origin, target) && v.tainting == taintingBasic:
 	case r.Mode == ModeSameOrigin, r.Mode == ModeNoCORS && r.Redirect != RedirectFollow:
-		v.block(FailureMode, "")
+		v.block(FailureMode, r.Mode.String())
 		return false
 	case r.Mode == ModeNoCORS:
 		v.tainting = taintingOpaque
@@ -192,8 +198,15 @@ func isFetchable(scheme string, mode Mode) bool {
 	return false
 }
 
+// needsPreflight reports whether the next request is asked for. Firefox goes on
+// to ask after a redirect that took away the reason.
 func (v *visit) needsPreflight() bool {
-	return v.request.forcesPreflight() || len(preflightCauses(v.method, v.headers)) > 0
+	needs := v.request.forcesPreflight() || !IsSafelistedMethod(v.method) || len(unsafeNames(v.options.Engine, v.headers)) > 0
+	if v.options.Engine == Firefox {
+		needs = needs || v.unsafe || v.asked
+		v.asked = needs
+	}
+	return needs
 }
 
 // permitted asks the cache and then the server, and reports whether the request
@@ -211,7 +224,7 @@ func (v *visit) permitted() bool {
 		return false
 	}
 	p := preflight{
-		engine: v.options.Engine, origin: v.origin(), method: v.method, headers: v.headers,
+		engine: v.options.Engine, origin: v.preflightOrigin(), method: v.method, headers: v.headers,
 		credentials: v.request.Credentials, forced: v.request.forcesPreflight(),
 	}
 	checked := p.check(&response)
@@ -224,6 +237,7 @@ func (v *visit) permitted() bool {
 	}
 	v.block(checked.why, checked.value)
 	v.outcome.Block.Preflight, v.outcome.Block.Token, v.outcome.Block.Status = true, checked.token, response.Status
+	v.outcome.Block.Location = v.locationOf(&response)
 	return false
 }
 
@@ -233,7 +247,7 @@ func (v *visit) learn(cache *Cache, q *question, checked *verdict, response *Ser
 	case why == FailureNone,
 		v.options.Engine == Safari && (why == FailureMethodNotAllowed || why == FailureHeaderNotAllowed):
 		cache.remember(q, checked, response.Headers, v.options.Now)
-	case v.options.Engine == Standard, v.options.Engine == Firefox && isAccessFailure(why):
+	case v.options.Engine == Standard, v.options.Engine == Firefox:
 		cache.forget(q)
 	}
 }
@@ -243,6 +257,15 @@ func isAccessFailure(why Failure) bool {
 	return why >= FailureMissingAllowOrigin && why <= FailureAllowCredentials
 }
 
+// preflightOrigin is whom a preflight is for. Firefox names the page, even where
+// the request itself will hide it behind a redirect.
+func (v *visit) preflightOrigin() string {
+	if v.options.Engine == Firefox {
+		return v.request.Origin
+	}
+	return v.origin()
+}
+
 func (v *visit) question() *question {
 	origin := v.origin()
 	if v.options.Engine == Chrome || v.options.Engine == Firefox {
@@ -250,7 +273,7 @@ func (v *visit) question() *question {
 	}
 	return &question{
 		origin: origin, url: v.sentURL().String(), credentials: v.request.includesCredentials(),
-		forced: v.request.forcesPreflight(), method: v.method, names: UnsafeHeaderNames(v.headers),
+		forced: v.request.forcesPreflight(), method: v.method, names: unsafeNames(v.options.Engine, v.headers),
 	}
 }
 

@@ -118,18 +118,73 @@ func lessDigits(a, b string) bool {
 // names"). Safelisted ones need it too where their values come to more than
 // 1,024 bytes.
 func UnsafeHeaderNames(headers []Header) []string {
+	return slices.Compact(unsafeNames(Standard, headers))
+}
+
+// unsafeNames is UnsafeHeaderNames as an engine has it. Firefox asks twice for
+// what the script sets twice, and does not add up what needs no permission.
+func unsafeNames(engine Engine, headers []Header) []string {
 	var unsafe, safe []string
 	size := 0
 	for _, h := range headers {
-		if name := lowerASCII(h.Name); IsSafelistedRequestHeader(name, h.Value) {
+		if name := lowerASCII(h.Name); engine.safelists(name, h.Value) {
 			safe, size = append(safe, name), size+len(h.Value)
 		} else {
 			unsafe = append(unsafe, name)
 		}
 	}
-	if size > maxSafeValues {
+	if size > maxSafeValues && engine != Firefox {
 		unsafe = append(unsafe, safe...)
 	}
 	slices.Sort(unsafe)
-	return slices.Compact(unsafe)
+	if engine != Firefox {
+		unsafe = slices.Compact(unsafe)
+	}
+	return unsafe
+}
+
+// safelists is IsSafelistedRequestHeader as an engine has it, for a name in lower
+// case: in Chrome client hints need no permission, in Firefox bytes above 127 do,
+// and in both so do ranges with numbers that they cannot hold.
+func (e Engine) safelists(name, value string) bool {
+	if e == Chrome && len(value) <= maxSafeValue && isClientHint(name, value) {
+		return true
+	}
+	if !IsSafelistedRequestHeader(name, value) {
+		return false
+	}
+	switch {
+	case e == Firefox && name == "accept":
+		return !strings.ContainsFunc(value, func(r rune) bool { return r > 0x7f })
+	case e == Chrome && name == "range":
+		return !exceeds(value, "9223372036854775806") // The end of a signed number stands for no number.
+	case e == Firefox && name == "range":
+		return !exceeds(value, "18446744073709551615")
+	}
+	return true
+}
+
+// exceeds reports whether a simple range has a number above most.
+func exceeds(value, most string) bool {
+	first, last, _ := strings.Cut(strings.TrimPrefix(value, "bytes="), "-")
+	return lessDigits(most, first) || lessDigits(most, last)
+}
+
+// isClientHint reports whether a header is one of those that Chrome may add by
+// itself, with a value as it writes them.
+func isClientHint(name, value string) bool {
+	switch name {
+	case "save-data":
+		return equalFold(value, "on")
+	case "device-memory", "downlink", "dpr":
+		whole, part, dot := strings.Cut(value, ".")
+		return isDigits(whole) && (!dot || isDigits(part))
+	case "rtt", "viewport-width", "width":
+		return isDigits(value)
+	case "ect": //nolint:misspell // The effective connection type.
+		return value == "slow-2g" || value == "2g" || value == "3g" || value == "4g"
+	case "intervention":
+		return true
+	}
+	return false
 }

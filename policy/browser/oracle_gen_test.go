@@ -35,12 +35,12 @@ var (
 	paths        = []string{"/", "/v1", "/v1/", "/v1/orders", "/v10", "/v1/orders/7?q=/v2", "/v2"}
 	targetPaths  = []string{"", "/v1/*", "/v1/orders", "/v1/orders/*", "/", "/v2/*"}
 	methods      = []string{
-		"GET", "GET", "POST", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS", "QUERY", "get", "put", "patch", "Custom", "TRACE",
+		"GET", "GET", "POST", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS", "QUERY", "get", "put", "patch", "Custom", "TRACE", "*",
 	}
 	listedMethods = []string{"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "QUERY", "Custom", "*"}
 	headerNames   = []string{
 		"Content-Type", "Content-Type", "Authorization", "X-Csrf-Token", "x-csrf-token", "Accept", "Accept-Language", "Content-Language",
-		"Range", "X-Grpc-Web", "Mcp-Session-Id", "X-Other", "Cookie", "X-HTTP-Method-Override",
+		"Range", "X-Grpc-Web", "Mcp-Session-Id", "X-Other", "Cookie", "X-HTTP-Method-Override", "*",
 	}
 	headerValues = []string{
 		"", "1", "text/plain", "application/json", "text/plain; charset=utf-8", "application/grpc-web+proto", "bytes=0-1", "bytes=-1", "de, en;q=0.5",

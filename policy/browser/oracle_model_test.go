@@ -46,7 +46,7 @@ type says struct {
 
 func (w *world) says(a *asker) says {
 	s := says{spec: w.governing(a), preflight: a.method == "OPTIONS" && a.requestMethod != ""}
-	if a.origin == "" || wellFormed(a.origin) && (a.site == "same-origin" || a.isOwnOrigin()) {
+	if a.origin == "" || wellFormed(a.origin) && (a.site == "same-origin" || a.site != "same-site" && a.site != "cross-site" && a.isOwnOrigin()) {
 		s.notCORS, s.reaches = true, true
 		return s
 	}
@@ -321,7 +321,7 @@ func allowsMethod(spec *corsgatev1.CorsPolicySpec, method string) bool {
 	}
 	switch {
 	case slices.Contains(methods, "*"):
-		return tokenShape.MatchString(method) && !slices.Contains([]string{"CONNECT", "TRACE", "TRACK"}, strings.ToUpper(method))
+		return tokenShape.MatchString(method) && method != "*" && !slices.Contains([]string{"CONNECT", "TRACE", "TRACK"}, strings.ToUpper(method))
 	case method == "HEAD" && slices.Contains(methods, "GET"):
 		return true
 	}
@@ -356,6 +356,9 @@ func allowsHeaders(spec *corsgatev1.CorsPolicySpec, asked string) bool {
 	}
 	list := namesIn(strings.Join(allowed, ","))
 	return !slices.ContainsFunc(names, func(name string) bool {
+		if name == "*" { // it would be taken for all names
+			return true
+		}
 		if slices.Contains(list, name) {
 			return false
 		}

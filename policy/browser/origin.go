@@ -128,10 +128,12 @@ func (h *hop) origin() string {
 }
 
 // site is the value of Sec-Fetch-Site (Fetch Metadata, "set the Sec-Fetch-Site
-// header"): the farthest that the request has been.
-func (h *hop) site() string {
-	site := "same-origin"
-	for _, u := range h.urls {
+// header"): the farthest that the request has been. Firefox calls a redirect that
+// came by plain http another site's.
+func (h *hop) site(engine Engine) string {
+	site, plain := "same-origin", false
+	for i, u := range h.urls {
+		plain = plain || i+1 < len(h.urls) && schemeOf(OriginOf(u)) == "http"
 		switch target := OriginOf(u); {
 		case sameOrigin(h.request.Origin, target):
 		case !sameSite(h.request.Origin, target):
@@ -139,6 +141,9 @@ func (h *hop) site() string {
 		default:
 			site = "same-site"
 		}
+	}
+	if engine == Firefox && plain && site == "same-site" {
+		return "cross-site"
 	}
 	return site
 }

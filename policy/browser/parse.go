@@ -140,8 +140,16 @@ func parseLine(engine Engine, line string) (Block, bool) {
 	return Block{}, false
 }
 
-// readSecondLine reads what Safari prints below the reason.
+// readSecondLine reads what Safari prints below the reason, and Firefox below
+// that of a preflight.
 func (b *Block) readSecondLine(engine Engine, text string) bool {
+	if engine == Firefox {
+		lines := strings.Count(text, firefoxSecond)
+		b.Preflight = b.Preflight || lines > 1 || lines == 1 && b.Failure != FailureNetwork
+		if _, rest, ok := strings.Cut(text, firefoxRedirect); ok && b.Failure == FailurePreflightRedirect {
+			b.Status = leadingNumber(rest)
+		}
+	}
 	if engine != Safari {
 		return false
 	}
@@ -162,9 +170,19 @@ func (b *Block) readSecondLine(engine Engine, text string) bool {
 
 var straightQuotes = strings.NewReplacer("‘", "'", "’", "'", "“", `"`, "”", `"`)
 
+const (
+	// firefoxSecond is how Firefox ends a line below another.
+	firefoxSecond = "(Reason: CORS request did not succeed). Status code: (null)."
+	// firefoxRedirect is what goes before a redirected preflight's status.
+	firefoxRedirect = "(Reason: CORS preflight response did not succeed). Status code: "
+)
+
 // take copies what a phrase's slots hold.
 func (b *Block) take(p *phrase, slots map[string]string) {
 	b.Failure, b.Preflight = p.failure, b.Preflight || p.preflight
+	if p.failure == FailureMode && !p.readOnly {
+		b.Value = ModeSameOrigin.String()
+	}
 	for name, text := range slots {
 		switch name {
 		case "url":
@@ -178,6 +196,8 @@ func (b *Block) take(p *phrase, slots map[string]string) {
 			b.Token = text
 		case "sent":
 			b.SentOrigin = text
+		case "origin":
+			b.Origin = text
 		case "status":
 			b.Status = leadingNumber(text)
 		}

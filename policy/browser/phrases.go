@@ -14,18 +14,20 @@ var safariStarts = [initiatorCount]string{
 }
 
 // chromeSchemes is the list of a Chrome of 2026. It is read in any form.
-const chromeSchemes = "chrome, chrome-extension, chrome-untrusted, data, http, https, isolated-app"
+const chromeSchemes = "chrome, chrome-experimental-site-token-provider, chrome-extension, chrome-untrusted, data, http, https, isolated-app"
 
 const (
 	chromeSendValid   = " Have the server send the header with a valid value."
 	chromeXHRIncluded = " The credentials mode of requests initiated by the XMLHttpRequest is controlled by the withCredentials attribute."
+	chromeOnlySchemes = "Cross origin requests are only supported for protocol schemes: {schemes}."
 	chromeMismatch    = "The 'Access-Control-Allow-Origin' header has a value '{value}' that is not equal to the supplied origin."
 
-	firefoxStart  = "Cross-Origin Request Blocked: The Same Origin Policy disallows reading the remote resource at "
-	firefoxReason = firefoxStart + "{url}. (Reason: "
-	firefoxStatus = "). Status code: {status}."
-	firefoxEnd    = ")."
-	firefoxFailed = firefoxReason + "CORS request did not succeed" + firefoxStatus
+	firefoxStart     = "Cross-Origin Request Blocked: The Same Origin Policy disallows reading the remote resource at "
+	firefoxReason    = firefoxStart + "{url}. (Reason: "
+	firefoxStatus    = "). Status code: {status}."
+	firefoxEnd       = ")."
+	firefoxPreflight = firefoxReason + "CORS preflight response did not succeed" + firefoxStatus
+	firefoxFailed    = firefoxReason + "CORS request did not succeed" + firefoxStatus
 )
 
 // phrases are all texts. Where a text has several failures the first is what it
@@ -85,14 +87,19 @@ var phrases = []phrase{
 		text: "Redirect location '{hint}' contains a username and password, which is disallowed for cross-origin requests.",
 	},
 	{
-		engine: Chrome, failure: FailureMode, frame: frameChrome,
+		engine: Chrome, failure: FailureMode,
+		text: `Fetch API cannot load {url}. Request mode is "same-origin" but the URL's origin is not same as the request origin {origin}.`,
+	},
+	{
+		engine: Chrome, failure: FailureMode, frame: frameChrome, readOnly: true,
 		text: "Cross origin requests are not allowed by request mode.",
 	},
 	{engine: Chrome, failure: FailureInvalidResponse, frame: frameChrome, text: "The response is invalid."},
 	{
 		engine: Chrome, failure: FailureScheme, frame: frameChrome,
-		text: "Cross origin requests are only supported for protocol schemes: {schemes}.",
+		text: chromeOnlySchemes,
 	},
+	{engine: Chrome, failure: FailureRedirectScheme, frame: frameChrome, text: chromeOnlySchemes},
 	{
 		engine: Chrome, failure: FailureLocalInsecure, frame: frameChrome,
 		text: "The request client is not a secure context and the resource is in more-private address space `{space}`.",
@@ -142,56 +149,56 @@ var phrases = []phrase{
 	{engine: Chrome, failure: FailureUnexplained, readOnly: true, text: "TypeError: Failed to fetch"},
 
 	{
-		engine: Firefox, failure: FailureMissingAllowOrigin,
+		engine: Firefox, frame: frameFirefox, failure: FailureMissingAllowOrigin,
 		text: firefoxReason + "CORS header ‘Access-Control-Allow-Origin’ missing" + firefoxStatus,
 	},
 	{
-		engine: Firefox, failure: FailureMultipleAllowOrigin,
+		engine: Firefox, frame: frameFirefox, failure: FailureMultipleAllowOrigin,
 		text: firefoxReason + "Multiple CORS header ‘Access-Control-Allow-Origin’ not allowed" + firefoxEnd,
 	},
 	{
-		engine: Firefox, failure: FailureAllowOriginMismatch,
+		engine: Firefox, frame: frameFirefox, failure: FailureAllowOriginMismatch,
 		text: firefoxReason + "CORS header ‘Access-Control-Allow-Origin’ does not match ‘{value}’" + firefoxEnd,
 	},
 	{
-		engine: Firefox, failure: FailureWildcardWithCredentials,
+		engine: Firefox, frame: frameFirefox, failure: FailureWildcardWithCredentials,
 		text: firefoxStart + "‘{url}’. (Reason: Credential is not supported if the CORS header " +
 			"‘Access-Control-Allow-Origin’ is ‘*’" + firefoxEnd,
 	},
 	{
-		engine: Firefox, failure: FailureAllowCredentials,
+		engine: Firefox, frame: frameFirefox, failure: FailureAllowCredentials,
 		text: firefoxReason + "expected ‘true’ in CORS header ‘Access-Control-Allow-Credentials’" + firefoxEnd,
 	},
 	{
-		engine: Firefox, failure: FailurePreflightStatus, preflight: true,
-		text: firefoxReason + "CORS preflight response did not succeed" + firefoxStatus,
+		engine: Firefox, frame: frameFirefox, failure: FailurePreflightStatus, preflight: true,
+		text: firefoxPreflight,
 	},
 	{
-		engine: Firefox, failure: FailurePreflightRedirect, preflight: true,
+		engine: Firefox, frame: frameFirefox, failure: FailurePreflightRedirect, preflight: true,
 		text: firefoxReason + "CORS request external redirect not allowed" + firefoxEnd,
 	},
 	{
-		engine: Firefox, failure: FailureInvalidAllowMethods, preflight: true,
+		engine: Firefox, frame: frameFirefox, failure: FailureInvalidAllowMethods, preflight: true,
 		text: firefoxReason + "invalid token ‘{token}’ in CORS header ‘Access-Control-Allow-Methods’" + firefoxEnd,
 	},
 	{
-		engine: Firefox, failure: FailureInvalidAllowHeaders, preflight: true,
+		engine: Firefox, frame: frameFirefox, failure: FailureInvalidAllowHeaders, preflight: true,
 		text: firefoxReason + "invalid token ‘{token}’ in CORS header ‘Access-Control-Allow-Headers’" + firefoxEnd,
 	},
 	{
-		engine: Firefox, failure: FailureMethodNotAllowed, preflight: true,
+		engine: Firefox, frame: frameFirefox, failure: FailureMethodNotAllowed, preflight: true,
 		text: firefoxReason + "Did not find method in CORS header ‘Access-Control-Allow-Methods’" + firefoxEnd,
 	},
 	{
-		engine: Firefox, failure: FailureHeaderNotAllowed, preflight: true,
+		engine: Firefox, frame: frameFirefox, failure: FailureHeaderNotAllowed, preflight: true,
 		text: firefoxReason + "header ‘{value}’ is not allowed according to header " +
 			"‘Access-Control-Allow-Headers’ from CORS preflight response" + firefoxEnd,
 	},
-	{engine: Firefox, failure: FailureNetwork, text: firefoxFailed},
+	{engine: Firefox, frame: frameFirefox, failure: FailureNetwork, text: firefoxFailed},
 	{engine: Firefox, failure: FailureTooManyRedirects, text: firefoxStart + "{url}. (Reason: CORS request did not succeed). Status code: (null)."},
 	{engine: Firefox, failure: FailureRedirectCredentials, text: firefoxStart + "{url}. (Reason: CORS request did not succeed). Status code: (null)."},
 	{engine: Firefox, failure: FailureScheme, text: firefoxReason + "CORS request not http" + firefoxEnd},
-	{engine: Firefox, failure: FailureRedirectScheme, text: firefoxReason + "CORS request not http" + firefoxEnd},
+	{engine: Firefox, failure: FailureRedirectScheme, text: firefoxStart + "{url}. (Reason: CORS request did not succeed). Status code: (null)."},
 	{engine: Firefox, failure: FailureDisabled, text: firefoxReason + "CORS disabled" + firefoxEnd},
 	{engine: Firefox, failure: FailureNoOriginHeader, text: firefoxReason + "CORS header ‘Origin’ cannot be added" + firefoxEnd},
 	{

@@ -48,7 +48,7 @@ func NeedsPreflight(r *Request) (needs bool, causes []Cause) {
 	if r.Mode != ModeCORS || sameOrigin(r.Origin, OriginOf(r.URL)) {
 		return false, nil
 	}
-	causes = preflightCauses(r.method(), r.sends())
+	causes = preflightCauses(r.method(), r.sends(Standard))
 	if r.UploadListener {
 		causes = append(causes, Cause{Kind: CauseUploadListener})
 	}
@@ -93,7 +93,7 @@ func isSafelistedName(name string) bool {
 // PreflightRequest is the preflight of a request as a browser sends it (Fetch
 // standard, "CORS-preflight fetch").
 func PreflightRequest(r *Request) ServerRequest {
-	v := visit{hop: hop{request: r, urls: urlList(r)}, method: r.method(), headers: r.sends()}
+	v := visit{hop: hop{request: r, urls: urlList(r)}, method: r.method(), headers: r.sends(Standard)}
 	return v.preflightRequest()
 }
 
@@ -122,7 +122,7 @@ type verdict struct {
 // returns the failure and what was at fault.
 func PreflightCheck(engine Engine, r *Request, response ServerResponse) (why Failure, value string) {
 	p := preflight{
-		engine: engine, origin: r.Origin, method: r.method(), headers: r.sends(),
+		engine: engine, origin: r.Origin, method: r.method(), headers: r.sends(engine),
 		credentials: r.Credentials, forced: r.forcesPreflight(),
 	}
 	v := p.check(&response)
@@ -219,7 +219,7 @@ func (p *preflight) checkHeaders(v *verdict) {
 // engine names the first that is refused. Chrome's order is that of a hash table,
 // so where several are refused it may name another.
 func (p *preflight) unsafeNames() []string {
-	names := UnsafeHeaderNames(p.headers)
+	names := unsafeNames(p.engine, p.headers)
 	if p.engine != Safari {
 		return names
 	}

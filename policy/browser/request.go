@@ -164,16 +164,35 @@ func (r *Request) includesCredentials() bool { return r.Credentials == Credentia
 // forcesPreflight is the standard's use-CORS-preflight flag.
 func (r *Request) forcesPreflight() bool { return r.UploadListener || r.Stream }
 
-// sends returns the headers that the browser lets the script send, as it does
+// sends returns the headers that an engine lets the script send, as it does
 // silently: forbidden ones are dropped, and in mode no-cors all that need
-// permission.
-func (r *Request) sends() []Header {
-	return slices.DeleteFunc(slices.Clone(r.Headers), func(h Header) bool {
-		if IsForbiddenHeader(h.Name, h.Value) {
+// permission. Chrome sends its own User-Agent, whatever the script says.
+func (r *Request) sends(engine Engine) []Header {
+	headers := slices.DeleteFunc(slices.Clone(r.Headers), func(h Header) bool {
+		if IsForbiddenHeader(h.Name, h.Value) || engine == Chrome && equalFold(h.Name, "user-agent") {
 			return true
 		}
 		return r.Mode == ModeNoCORS && (strings.EqualFold(h.Name, "range") || !IsSafelistedRequestHeader(h.Name, h.Value))
 	})
+	if r.Initiator == InitiatorXHR || engine == Chrome || engine == Safari {
+		return joinLines(headers)
+	}
+	return headers
+}
+
+// joinLines makes one header of all that have a name. XMLHttpRequest does so by
+// its standard; fetch does not, but two engines do.
+func joinLines(headers []Header) []Header {
+	var joined []Header
+	for _, h := range headers {
+		i := slices.IndexFunc(joined, func(j Header) bool { return equalFold(j.Name, h.Name) })
+		if i < 0 {
+			joined = append(joined, h)
+			continue
+		}
+		joined[i].Value += ", " + h.Value
+	}
+	return joined
 }
 
 // A ServerRequest is a request as it reaches the server.

@@ -41,10 +41,10 @@ func (v *visit) preflightRequest() ServerRequest {
 		{"accept", "*/*"},
 		{"access-control-request-method", v.method},
 	}
-	if names := UnsafeHeaderNames(v.headers); len(names) > 0 {
+	if names := unsafeNames(v.options.Engine, v.headers); len(names) > 0 {
 		headers = append(headers, Header{"access-control-request-headers", strings.Join(names, ",")})
 	}
-	headers = append(headers, Header{"origin", v.origin()})
+	headers = append(headers, Header{"origin", v.preflightOrigin()})
 	return ServerRequest{Method: methodOptions, URL: v.sentURL(), Headers: v.appendMetadata(headers, ModeCORS)}
 }
 
@@ -57,7 +57,7 @@ func (v *visit) originHeader() string {
 		return v.origin()
 	case v.method == methodGet, v.method == methodHead:
 		return ""
-	case r.Mode == ModeCORS:
+	case r.Mode == ModeCORS, r.Mode == ModeNoCORS && v.options.Engine == Chrome:
 		return v.origin()
 	}
 	downgrade := schemeOf(r.Origin) == "https" && schemeOf(v.target()) != "https"
@@ -84,5 +84,5 @@ func (v *visit) appendMetadata(headers []Header, mode Mode) []Header {
 	if !isTrustworthy(v.target()) {
 		return headers
 	}
-	return append(headers, Header{"sec-fetch-mode", mode.String()}, Header{"sec-fetch-site", v.site()})
+	return append(headers, Header{"sec-fetch-mode", mode.String()}, Header{"sec-fetch-site", v.site(v.options.Engine)})
 }

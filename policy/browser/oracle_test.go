@@ -309,8 +309,13 @@ func TestOracleCacheChangesNothing(t *testing.T) {
 }
 
 // onlyMemoryCovers says that a request is refused for what a browser cannot know
-// from answers that it remembers: that there are too many names to ask for.
+// from answers that it remembers: that there are too many names to ask for, or
+// that a method by the name of the wildcard, which the gate refuses, is none that
+// the wildcard covers.
 func onlyMemoryCovers(fresh *browser.Outcome, g *gate) bool {
+	if fresh.Block.Failure == browser.FailureMethodNotAllowed && g.call.request.Method == "*" {
+		return true
+	}
 	return fresh.Block.Failure == browser.FailureHeaderNotAllowed && len(browser.UnsafeHeaderNames(settable(&g.call.request))) > 128
 }
 

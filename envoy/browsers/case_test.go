@@ -2,6 +2,7 @@ package browsers
 
 import (
 	"fmt"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -126,7 +127,7 @@ func (c *testCase) server(at sites) browser.Server {
 }
 
 func isPreflight(r *browser.ServerRequest) bool {
-	return r.Method == "OPTIONS" && r.Get("access-control-request-method") != ""
+	return r.Method == http.MethodOptions && r.Get("access-control-request-method") != ""
 }
 
 // complete adds what a server must send, so that nothing is added on the way.
@@ -151,7 +152,7 @@ func (c *testCase) complete(at sites, method string, r browser.ServerResponse) b
 			headers = append(headers, browser.Header{Name: "Content-Type", Value: "text/plain"})
 		}
 		size := len(r.Body)
-		if method == "HEAD" {
+		if method == http.MethodHead {
 			size = 0
 		}
 		headers = append(headers, browser.Header{Name: "Content-Length", Value: strconv.Itoa(size)})

@@ -2,6 +2,7 @@ package browsers
 
 import (
 	"fmt"
+	"net/http"
 	"regexp"
 	"slices"
 	"strconv"
@@ -42,7 +43,7 @@ func predict(t *testing.T, engine browser.Engine, at sites, c *testCase) *record
 		got := callRecord{Access: outcome.Access.String()}
 		if outcome.Shared() && hasHeaders(requests[i].Initiator) {
 			got.Headers = headerLines(outcome.Headers)
-			if requests[i].Method != "HEAD" {
+			if requests[i].Method != http.MethodHead {
 				got.Body = outcome.Response.Body
 			}
 		}
@@ -71,11 +72,7 @@ func printed(engine browser.Engine, outcome *browser.Outcome, request *browser.R
 		}
 	}
 	if text := browser.Console(engine, &outcome.Block); text != "" {
-		lines = append(lines, text)
-	}
-	if engine == browser.Firefox && outcome.Block.Preflight && outcome.Block.Failure != browser.FailureNetwork {
-		second := browser.Block{Failure: browser.FailureNetwork, URL: outcome.Block.URL}
-		lines = append(lines, browser.Console(engine, &second))
+		lines = append(lines, strings.Split(text, "\n")...)
 	}
 	return lines
 }
@@ -136,7 +133,7 @@ func (c *testCase) watched() []string {
 	for _, call := range c.calls {
 		for _, h := range call.Headers {
 			// The browser writes what it forbids scripts to write.
-			if name := strings.ToLower(h.Name); !browser.IsForbiddenHeader(h.Name, h.Value) {
+			if name := strings.ToLower(h.Name); name != "user-agent" && !browser.IsForbiddenHeader(h.Name, h.Value) {
 				names = append(names, name)
 			}
 		}

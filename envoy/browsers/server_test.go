@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -65,7 +66,7 @@ func openStage(t *testing.T, cases []*testCase) *stage {
 	for _, c := range cases {
 		s.plays[c.id] = c.server(s.at)
 	}
-	server := &http.Server{Handler: s} //nolint:gosec // Only this machine's browsers call.
+	server := &http.Server{Handler: s}
 	for _, l := range []net.Listener{main, near} {
 		go func() { _ = server.Serve(l) }() // It ends with Close.
 	}
@@ -142,9 +143,7 @@ func (s *stage) takeResults(r *http.Request) {
 		s.report(fmt.Errorf("read a page's results: %w", err))
 	}
 	s.mu.Lock()
-	for id, results := range got {
-		s.results[id] = results
-	}
+	maps.Copy(s.results, got)
 	s.mu.Unlock()
 	s.finished <- strings.TrimPrefix(r.URL.Path, "/results")
 }

@@ -73,7 +73,7 @@ func credentialsCases() []testCase {
 		{"space around", []string{acac(" true ")}},
 		{"one", []string{acac("1")}},
 	} {
-		exact, any := append([]string{allowPage}, a.lines...), append([]string{allowAny}, a.lines...)
+		exact, anyone := append([]string{allowPage}, a.lines...), append([]string{allowAny}, a.lines...)
 		cases = append(cases,
 			get("exact, "+a.name, including(browser.Request{}), respond(200, exact...)),
 			get("exact by XHR, "+a.name, xhr(including(browser.Request{})), respond(200, exact...)),
@@ -82,16 +82,17 @@ func credentialsCases() []testCase {
 		)
 		if a.name == "absent" || a.name == "true" {
 			cases = append(cases,
-				get("any, "+a.name, including(browser.Request{}), respond(200, any...)),
-				get("any by XHR, "+a.name, xhr(including(browser.Request{})), respond(200, any...)),
-				get("any, omitting, "+a.name, browser.Request{Credentials: browser.CredentialsOmit}, respond(200, any...)),
-				ask("preflight for any, "+a.name, including(using("PUT")), respond(204, append(any, allowPut)...)),
-				ask("preflight for any by XHR, "+a.name, xhr(including(using("PUT"))), respond(204, append(any, allowPut)...)),
+				get("any, "+a.name, including(browser.Request{}), respond(200, anyone...)),
+				get("any by XHR, "+a.name, xhr(including(browser.Request{})), respond(200, anyone...)),
+				get("any, omitting, "+a.name, browser.Request{Credentials: browser.CredentialsOmit}, respond(200, anyone...)),
+				ask("preflight for any, "+a.name, including(using("PUT")), respond(204, append(anyone, allowPut)...)),
+				ask("preflight for any by XHR, "+a.name, xhr(including(using("PUT"))), respond(204, append(anyone, allowPut)...)),
 			)
 		}
 	}
 	for _, c := range []browser.Credentials{browser.CredentialsOmit, browser.CredentialsSameOrigin, browser.CredentialsInclude} {
-		for at, where := range map[site]string{siteNear: "the same site", sitePage: "the page's origin", siteAPI: "another site"} {
+		for _, at := range []site{siteNear, sitePage, siteAPI} {
+			where := map[site]string{siteNear: "the same site", sitePage: "the page's origin", siteAPI: "another site"}[at]
 			one := get("cookies to "+where+", "+c.String(), browser.Request{Credentials: c}, respond(200, allowPage, allowCreds))
 			one.routes[0].at = at
 			two := ask("cookies after a preflight to "+where+", "+c.String(), browser.Request{Method: "PUT", Credentials: c},

@@ -2,12 +2,14 @@ package browsers
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/corsgate/corsgate/policy/browser"
 )
 
-func statusText(status int) string { return fmt.Sprint(status) }
+func statusText(status int) string { return strconv.Itoa(status) }
 
 func methodCases() []testCase {
 	var cases []testCase
@@ -62,7 +64,8 @@ func valueCases() []testCase {
 		}},
 		{"Range", []string{
 			"bytes=0-", "bytes=0-99", "bytes=7-7", "bytes=-5", "bytes=0-1,3-4", "bytes= 0-", "bytes=0 -", "bytes=9-3", "BYTES=0-", "items=0-", "bytes=-",
-			"bytes=00-01", "bytes=" + strings.Repeat("9", 30) + "-",
+			"bytes=" + strings.Repeat("9", 30) + "-", "bytes=0-" + strings.Repeat("9", 30),
+			"bytes=9223372036854775807-", "bytes=9223372036854775806-", "bytes=0-9223372036854775807", "bytes=9223372036854775808-", "bytes=18446744073709551616-", "bytes=18446744073709551615-", "bytes=2147483648-",
 		}},
 	} {
 		for i, value := range h.values {
@@ -74,6 +77,9 @@ func valueCases() []testCase {
 			respond(204, allowPage)),
 		ask("one line each of two short ones", with("Accept: a/b", "Accept: c/d"), respond(204, allowPage)),
 		ask("two lines above the bound together", with("Accept-Language: "+long[:100], "Accept-Language: "+long[:100]), respond(204, allowPage)),
+		ask("two lines of XHR above the bound together", xhr(with("Accept-Language: "+long[:100], "Accept-Language: "+long[:100])), respond(204, allowPage)),
+		ask("twelve lines above the bound of all", with(slices.Repeat([]string{"Accept-Language: " + long[:100]}, 12)...), respond(204, allowPage)),
+		ask("the same unsafe line twice", with("Accept: (", "Accept: ("), respond(204, allowPage, acah("accept"))),
 		ask("safe and unsafe", with("Accept: a/b", "X-A: 1", "Accept-Language: en_US"), respond(204, allowPage)),
 		ask("unsafe, listed", with("Accept: (", "Content-Language: _", "Range: bytes=-1"), respond(204, allowPage, acah("accept,content-language,range"))),
 	)...)
@@ -82,17 +88,21 @@ func valueCases() []testCase {
 // nameCases are headers that are safelisted by no value, that scripts may not
 // set, and the order in which a preflight names several.
 func nameCases() []testCase {
+	const connection = "ECT: " //nolint:misspell // It is the header's name.
 	var cases []testCase
-	for _, text := range []string{
+	for i, text := range []string{
 		"X-A: 1", "x-A: ", "Authorization: Bearer x", "Cache-Control: no-cache", "Pragma: no-cache", "If-None-Match: \"x\"", "User-Agent: own",
 		"X-Requested-With: XMLHttpRequest", "Last-Event-ID: 7", "Save-Data: on", "DPR: 2", "Viewport-Width: 100", "Width: 100", "Device-Memory: 8",
-		"Downlink: 1", "RTT: 50", "ECT: 4g", "Content-Encoding: gzip", "X-HTTP-Method-Override: PUT", "X-Method-Override: PATCH", "Priority: u=1",
+		"Downlink: 1", "RTT: 50", "Content-Encoding: gzip", "X-HTTP-Method-Override: PUT", "X-Method-Override: PATCH", "Priority: u=1",
 		"Access-Control-Allow-Origin: *", "X_Under: 1", "!odd~: 1", "Upgrade-Insecure-Requests: 1", "Origin-Agent-Cluster: 1", "Purpose: prefetch",
 		"Access-Control-Request-Private-Network: true", "Service-Worker: script", "X-Forwarded-For: 1.2.3.4", "Forwarded: for=1", "Early-Data: 1",
+		"Device-Memory: 0.5", "Device-Memory: x", "DPR: 2x", "DPR: 1.", "Width: 1.5", "Viewport-Width: -1", "Save-Data: ON", "Save-Data: off", "Downlink: x", "RTT: x",
+		connection + "4g", connection + "x(y", connection + "5g", connection + "4G", connection + "slow-2g", "Downlink: 1.5", "RTT: 1.5",
+		"Intervention: (", "Intervention: " + strings.Repeat("a", 129), "Intervention: x", "Lang: en", "UA: x", "Prefers-Color-Scheme: dark", "Sec-GPC: 1",
 		"Access-Control-Request-Local-Network: true", "Signature: 1", "Idempotency-Key: k", "Traceparent: 00-0-0-0", "Set-Cookie2: x=1",
 	} {
 		name, _, _ := strings.Cut(text, ":")
-		cases = append(cases, ask(name, with(text), respond(204, allowPage)))
+		cases = append(cases, ask(fmt.Sprintf("%s %d", name, i), with(text), respond(204, allowPage)))
 	}
 	for _, text := range []string{
 		"Accept-Charset: utf-8", "Accept-Encoding: br", "Access-Control-Request-Headers: x", "Access-Control-Request-Method: PUT", "Connection: close",

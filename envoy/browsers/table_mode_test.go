@@ -1,8 +1,6 @@
 package browsers
 
 import (
-	"net/url"
-
 	"golang.org/x/image/font/gofont/gobold"
 
 	"github.com/corsgate/corsgate/policy/browser"
@@ -105,28 +103,18 @@ func modeCases() []testCase {
 			picture("resource policy of another site: "+value, siteAPI, line), picture("resource policy of the same site: "+value, siteNear, line),
 			get("resource policy and CORS: "+value, browser.Request{}, respond(200, allowPage, line)))
 	}
-	for name, policy := range map[string]browser.ReferrerPolicy{
-		"default": browser.ReferrerDefault, "none": browser.ReferrerNone, "same origin": browser.ReferrerSameOrigin, "unsafe": browser.ReferrerUnsafe,
+	for policy, name := range []string{
+		browser.ReferrerDefault: "default", browser.ReferrerNone: "none", browser.ReferrerSameOrigin: "same origin", browser.ReferrerUnsafe: "unsafe",
 	} {
 		for _, mode := range []browser.Mode{browser.ModeCORS, browser.ModeNoCORS} {
 			for _, at := range []site{siteAPI, sitePage} {
 				c := get("referrer policy "+name+", "+mode.String()+map[site]string{siteAPI: "", sitePage: " at home"}[at],
-					browser.Request{Method: "POST", Mode: mode, ReferrerPolicy: policy}, respond(200, allowPage))
+					browser.Request{Method: "POST", Mode: mode, ReferrerPolicy: browser.ReferrerPolicy(policy)}, respond(200, allowPage))
 				c.routes[0].at = at
 				cases = append(cases, c)
 			}
 		}
 	}
-	return append(cases, schemeCases()...)
-}
-
-// schemeCases call what is not HTTP.
-func schemeCases() []testCase {
-	var cases []testCase
-	for _, address := range []string{"ftp://a.localhost:1/c%d/0", "app://a.localhost:1/c%d/0"} {
-		_ = address
-	}
-	_ = url.URL{}
 	return cases
 }
 
@@ -166,8 +154,9 @@ func timingCases() []testCase {
 	}
 	absent := get("absent", browser.Request{}, respond(200, allowPage))
 	twice := get("two lines", browser.Request{}, respond(200, allowPage, "Timing-Allow-Origin: https://evil.example", "Timing-Allow-Origin: {page}"))
-	noCORS := get("no-cors", browser.Request{Mode: browser.ModeNoCORS}, respond(200, "Timing-Allow-Origin: *"))
-	noCORSAbsent := get("no-cors, absent", browser.Request{Mode: browser.ModeNoCORS}, respond(200))
+	image := browser.Request{Mode: browser.ModeNoCORS, Initiator: browser.InitiatorImage, Credentials: browser.CredentialsInclude}
+	noCORS := get("image", image, filled(respond(200, "Timing-Allow-Origin: *"), "image/gif", gif))
+	noCORSAbsent := get("image, absent", image, filled(respond(200), "image/gif", gif))
 	for _, c := range []testCase{absent, twice, noCORS, noCORSAbsent} {
 		c.calls[0].timing = true
 		cases = append(cases, c)

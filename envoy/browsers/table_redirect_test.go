@@ -69,6 +69,10 @@ func redirectCases() []testCase {
 		along("with a header, home to another", one, 302, sitePage, siteAPI),
 		last(along("with a header, from one to another", one, 302, siteAPI, siteOther), acao("null")),
 		along("with Authorization, within another", auth, 302, siteAPI, siteAPI),
+		taintedPreflight("PUT, the page in the preflight, null in the answer", put),
+		taintedPreflight("a header, the page in the preflight, null in the answer", one),
+		last(along("POST with a type, from one to another", browser.Request{Method: "POST", Headers: with("Content-Type: text/html").Headers}, 302, siteAPI, siteAPI),
+			allowPage, acah("x-a, content-type")),
 		last(along("with Authorization, from one to another", auth, 302, siteAPI, siteOther), acao("null")),
 		along("with Authorization, home to another", auth, 302, sitePage, siteAPI),
 		last(along("PUT denied behind a redirect", put, 307, siteAPI, siteAPI), acao("https://evil.example")),
@@ -76,6 +80,14 @@ func redirectCases() []testCase {
 		along("cookies home to the same site", plain, 302, sitePage, siteNear),
 	)...)
 	return append(cases, namedLocations()...)
+}
+
+// taintedPreflight is a request that is redirected from one site to another, which
+// allows the page in its preflight and nobody with an origin in its answer.
+func taintedPreflight(name string, r browser.Request) testCase {
+	c := along(name, r, 307, siteAPI, siteOther)
+	c.routes[1].answers = list(respond(200, acao("null")))
+	return c
 }
 
 // namedLocations are redirects to odd places.

@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -94,14 +95,14 @@ func loadCheck(i int, origin string) *authv3.CheckRequest {
 		"x-request-id":       id,
 	})
 	http := request.GetAttributes().GetRequest().GetHttp()
-	http.Id, http.Protocol, http.Size = fmt.Sprint(uint64(i)*1_000_003), "HTTP/2", -1
+	http.Id, http.Protocol, http.Size = strconv.FormatUint(uint64(i)*1_000_003, 10), "HTTP/2", -1
 	if i%8 == 2 {
 		http.Method = "OPTIONS"
 		http.Headers[":method"] = "OPTIONS"
 		http.Headers["access-control-request-method"] = "PUT"
 		http.Headers["access-control-request-headers"] = "content-type,x-csrf-token"
-		delete(http.Headers, "authorization")
-		delete(http.Headers, "cookie")
+		delete(http.GetHeaders(), "authorization")
+		delete(http.GetHeaders(), "cookie")
 	}
 	request.Attributes.Request.Time = &timestamppb.Timestamp{Seconds: 1_790_000_000, Nanos: 123_456_000}
 	request.Attributes.Source = loadPeer(fmt.Sprintf("203.0.113.%d", i%256), 40_000+uint32(i))

@@ -178,7 +178,6 @@ type preparation struct {
 	forward bool
 	body    []byte
 	gaps    []gap
-	err     error
 }
 
 // build puts an answer together: the status, the HTTP response, and in it lead,

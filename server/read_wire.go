@@ -359,7 +359,7 @@ func nextFieldSlow(message []byte) (tag uint64, field, rest []byte, ok bool) {
 	switch protowire.Type(tag & 7) {
 	case protowire.BytesType:
 		length, n := binary.Uvarint(rest)
-		if n <= 0 || length > uint64(len(rest)-n) {
+		if n <= 0 || length > uint64(len(rest)-n) { //nolint:gosec // Uvarint has read n of them
 			return 0, nil, nil, false
 		}
 		end := n + int(length) //nolint:gosec // not more than the message is long
@@ -386,4 +386,6 @@ func setText(to *string, field []byte) bool {
 }
 
 // view returns bytes as a string without copying them.
+//
+//nolint:gosec // The bytes stay as they are until the call is forgotten, and its strings with it.
 func view(text []byte) string { return unsafe.String(unsafe.SliceData(text), len(text)) }

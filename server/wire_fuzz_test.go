@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -41,12 +42,12 @@ func partType(tb testing.TB) protoreflect.MessageDescriptor {
 	tb.Helper()
 	field := func(number protowire.Number, name, message string, repeated bool) *descriptorpb.FieldDescriptorProto {
 		f := &descriptorpb.FieldDescriptorProto{
-			Name: proto.String(name), Number: proto.Int32(int32(number)),
+			Name: new(name), Number: new(int32(number)),
 			Type:  descriptorpb.FieldDescriptorProto_TYPE_BYTES.Enum(),
 			Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum(),
 		}
 		if message != "" {
-			f.Type, f.TypeName = descriptorpb.FieldDescriptorProto_TYPE_MESSAGE.Enum(), proto.String("."+message)
+			f.Type, f.TypeName = descriptorpb.FieldDescriptorProto_TYPE_MESSAGE.Enum(), new("."+message)
 		}
 		if repeated {
 			f.Label = descriptorpb.FieldDescriptorProto_LABEL_REPEATED.Enum()
@@ -54,10 +55,10 @@ func partType(tb testing.TB) protoreflect.MessageDescriptor {
 		return f
 	}
 	message := func(name string, fields ...*descriptorpb.FieldDescriptorProto) *descriptorpb.DescriptorProto {
-		return &descriptorpb.DescriptorProto{Name: proto.String(name), Field: fields}
+		return &descriptorpb.DescriptorProto{Name: new(name), Field: fields}
 	}
 	file, err := protodesc.NewFile(&descriptorpb.FileDescriptorProto{
-		Name: proto.String("part.proto"), Syntax: proto.String("proto3"),
+		Name: new("part.proto"), Syntax: new("proto3"),
 		MessageType: []*descriptorpb.DescriptorProto{
 			message("Check", field(1, "attributes", "Attributes", false)),
 			message("Attributes", field(4, "request", "Request", false), field(10, "extensions", "Header", true)),
@@ -299,8 +300,9 @@ func TestReadWire(t *testing.T) {
 func TestReadWireWalks(t *testing.T) {
 	t.Parallel()
 	strange := strangeChecks(t)
-	messages := append(loadChecks(t)[:64],
-		strange["plain"], strange["extensions"], strange["lines"], strange["raw lines"], strange["unknown fields"], strange["a private network"])
+	messages := slices.Concat(loadChecks(t)[:64], [][]byte{
+		strange["plain"], strange["extensions"], strange["lines"], strange["raw lines"], strange["unknown fields"], strange["a private network"],
+	})
 	for _, message := range messages {
 		if w := (walker{request: &policy.Request{}}); !w.check(message) {
 			t.Errorf("not walked: %q", message)

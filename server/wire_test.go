@@ -2,7 +2,7 @@ package server
 
 import (
 	"context"
-	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -96,7 +96,7 @@ func TestRequestInPieces(t *testing.T) {
 	}
 	codec := newCodec(a.calls)
 	for _, cut := range []int{0, 1, 700, len(whole)} {
-		t.Run(fmt.Sprint(cut), func(t *testing.T) {
+		t.Run(strconv.Itoa(cut), func(t *testing.T) {
 			t.Parallel()
 			reply, err := a.serve(t.Context(), func(message any) error {
 				pieces := mem.BufferSlice{mem.Copy(whole[:cut], mem.DefaultBufferPool()), mem.Copy(whole[cut:], mem.DefaultBufferPool())}

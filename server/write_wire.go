@@ -32,9 +32,9 @@ func appendOpen(dst []byte, field protowire.Number) (opened []byte, at int) {
 func closeLength(dst []byte, at int) bool {
 	length := len(dst) - at - openBytes
 	_ = dst[at+2]
-	dst[at] = byte(length) | 0x80
-	dst[at+1] = byte(length>>7) | 0x80
-	dst[at+2] = byte(length>>14) & 0x7f
+	dst[at] = byte(length&0x7f) | 0x80
+	dst[at+1] = byte(length>>7&0x7f) | 0x80
+	dst[at+2] = byte(length >> 14 & 0x7f)
 	return length <= maxOpen
 }
 

@@ -136,7 +136,7 @@ func readRegular(path string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the file: %w", err)
 	}
-	defer f.Close() //nolint:errcheck // nothing was written
+	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
 		return nil, fmt.Errorf("look at the file: %w", err)

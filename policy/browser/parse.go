@@ -144,8 +144,10 @@ func parseLine(engine Engine, line string) (Block, bool) {
 // that of a preflight.
 func (b *Block) readSecondLine(engine Engine, text string) bool {
 	if engine == Firefox {
-		lines := strings.Count(text, firefoxSecond)
-		b.Preflight = b.Preflight || lines > 1 || lines == 1 && b.Failure != FailureNetwork
+		// A redirect that is no preflight's has such a line too, and says its
+		// status where it lacks the header.
+		lines, redirect := strings.Count(text, firefoxSecond), b.Status >= 300 && b.Status <= 399
+		b.Preflight = b.Preflight || lines > 1 || lines == 1 && b.Failure != FailureNetwork && !redirect
 		if _, rest, ok := strings.Cut(text, firefoxRedirect); ok && b.Failure == FailurePreflightRedirect {
 			b.Status = leadingNumber(rest)
 		}

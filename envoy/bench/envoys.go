@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/corsgate/corsgate/envoy/bench/load"
@@ -30,6 +31,7 @@ const (
 	plainEnvoy    = "no filter"
 	corsEnvoy     = "Envoy's CORS filter"
 	noopEnvoy     = "no-op server"
+	naiveEnvoy    = "naive server"
 	corsgateEnvoy = "corsgate"
 	socketEnvoy   = "corsgate over a Unix socket"
 	routesEnvoy   = "corsgate by routes"
@@ -47,6 +49,7 @@ const (
 	plainCross        = "envoy/none/cross-origin"
 	corsCross         = "envoy/cors/cross-origin"
 	noopCross         = "envoy/noop/cross-origin"
+	naiveCross        = "envoy/naive/cross-origin"
 	corsgateCross     = "envoy/corsgate/cross-origin"
 	socketCross       = "envoy/socket/cross-origin"
 	routesCross       = "envoy/routes/cross-origin"
@@ -77,6 +80,7 @@ func envoyCells() []envoyCell {
 		{plainCross, plainEnvoy, scene.CrossOrigin, false},
 		{corsCross, corsEnvoy, scene.CrossOrigin, false},
 		{noopCross, noopEnvoy, scene.CrossOrigin, false},
+		{naiveCross, naiveEnvoy, scene.CrossOrigin, false},
 		{corsgateCross, corsgateEnvoy, scene.CrossOrigin, false},
 		{socketCross, socketEnvoy, scene.CrossOrigin, false},
 		{routesCross, routesEnvoy, scene.CrossOrigin, false},
@@ -111,7 +115,7 @@ type proxy struct {
 // openEnvoys starts an Envoy for each configuration that is wanted, and the
 // servers that they ask.
 func (b *bench) openEnvoys(ctx context.Context, want func(string) bool) ([]cell, error) {
-	dir, _, err := b.policies(checkOrigins, 0)
+	dir, origins, err := b.policies(checkOrigins, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +123,10 @@ func (b *bench) openEnvoys(ctx context.Context, want func(string) bool) ([]cell,
 	if err != nil {
 		return nil, err
 	}
-	fleet := &fleet{bench: b, binary: binary, policies: dir, proxies: make(map[string]*proxy), requests: make(map[scene.Kind][][]byte)}
+	fleet := &fleet{
+		bench: b, binary: binary, policies: dir, origins: origins,
+		proxies: make(map[string]*proxy), requests: make(map[scene.Kind][][]byte),
+	}
 	var cells []cell
 	for _, c := range envoyCells() {
 		if !want(c.name) {
@@ -138,10 +145,12 @@ func (b *bench) openEnvoys(ctx context.Context, want func(string) bool) ([]cell,
 type fleet struct {
 	*bench
 
-	binary, policies string
-	proxies          map[string]*proxy
-	requests         map[scene.Kind][][]byte
-	corsgateTCP      *target
+	binary      string
+	policies    string // the folder
+	origins     string // the file in it that lists them
+	proxies     map[string]*proxy
+	requests    map[scene.Kind][][]byte
+	corsgateTCP *target
 }
 
 func (f *fleet) cell(c envoyCell, p *proxy) cell {
@@ -210,6 +219,8 @@ func (f *fleet) asked(ctx context.Context, name string) (*target, error) {
 	switch name {
 	case noopEnvoy:
 		return f.compared(ctx, "noop", anywhere())
+	case naiveEnvoy:
+		return f.compared(ctx, "naive", anywhere(), filepath.Join(f.policies, "policies.yaml"), f.origins)
 	case socketEnvoy:
 		at := anywhere()
 		at.unix = true

@@ -21,6 +21,8 @@ const (
 	outcomeNotMet    = "not met"
 	outcomeNoGoal    = ""
 	outcomeUnmeasure = "not measured"
+	// outcomeNoise is of a difference whose sign is chance.
+	outcomeNoise = "lost in noise"
 )
 
 // A line is a row with what was found.
@@ -129,7 +131,8 @@ func (r *row) line(from samples) line {
 		against, ratio := median(base), ratioOf(ours, base, r.ours.minus != "")
 		l.Against = &against
 		if math.IsNaN(ratio) || math.IsInf(ratio, 0) || ratio < 0 {
-			return l // The base is no more than noise.
+			l.Outcome = outcomeNoise
+			return l
 		}
 		l.Ratio, judged = &ratio, ratio
 	}
@@ -161,7 +164,7 @@ func (r *row) judge(value float64) string {
 
 func (r *report) met() bool {
 	for _, l := range r.Lines {
-		if l.Outcome == outcomeNotMet || l.Outcome == outcomeUnmeasure {
+		if l.Outcome != outcomeMet && l.Outcome != outcomeNoGoal {
 			return false
 		}
 	}

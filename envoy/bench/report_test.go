@@ -48,7 +48,7 @@ func TestLine(t *testing.T) {
 				ours: figure{cell: "b", metric: "y", minus: "c"}, base: figure{cell: "c", metric: "y", minus: "b"},
 				sign: atMost, limit: 2,
 			},
-			"≤ 2|2|-2||not measured",
+			"≤ 2|2|-2||lost in noise",
 		},
 		{"nothing", row{ours: x("e"), sign: atMost, limit: 2}, "≤ 2||||not measured"},
 		{"no such metric", row{ours: figure{cell: "a", metric: "z"}}, "||||not measured"},

@@ -171,6 +171,10 @@ func envoyRows() []row {
 			name: "envoy/cpu/routes", what: "… our sample with routes", unit: "µs",
 			ours: cpu(routesCross), base: cpu(noopCross), sign: atMost, limit: 0.82,
 		},
+		{
+			name: "envoy/cpu/naive", what: "… against the naive server, whose answers are the same", unit: "µs",
+			ours: cpu(corsgateCross), base: cpu(naiveCross),
+		},
 		{name: "envoy/cpu/none", what: "… against Envoy with no filter", unit: "µs", ours: cpu(corsgateCross), base: cpu(plainCross)},
 		{
 			name: "envoy/rate", what: "… requests a second, against a no-op server", unit: "/s",

@@ -125,9 +125,9 @@ func (b *policyBuilder) targets() {
 
 // claimPaths gives each path at one host to the policy. Faults of the paths
 // themselves are reported with the first host only.
-func (b *policyBuilder) claimPaths(paths []string, key targetKey, hostAt, place *Place, path string, host int) {
+func (b *policyBuilder) claimPaths(paths []string, key TargetKey, hostAt, place *Place, path string, host int) {
 	if len(paths) == 0 {
-		key.under = true
+		key.Under = true
 		b.claim(key, hostAt, fmt.Sprintf("%s.hosts[%d]", path, host))
 		return
 	}
@@ -142,7 +142,7 @@ func (b *policyBuilder) claimPaths(paths []string, key targetKey, hostAt, place 
 	}
 }
 
-func (b *policyBuilder) claim(key targetKey, at *Place, field string) {
+func (b *policyBuilder) claim(key TargetKey, at *Place, field string) {
 	rival := b.set.targets.claim(key, b.policy)
 	switch rival {
 	case nil:

@@ -5,26 +5,6 @@ import (
 	"strings"
 )
 
-// A TargetKey is one host and one path of a policy's targets: the smallest part
-// of a target that governs requests by itself.
-type TargetKey struct {
-	// Host is a name in lower case, or an address. It is empty where any host
-	// matches. Below says that it is the domain behind "*.".
-	Host  string
-	Below bool
-	// Port is zero where any port matches.
-	Port uint16
-	// Path is one path or, where Under is true, the path under which all lie; it
-	// is empty where every path matches.
-	Path  string
-	Under bool
-}
-
-// String returns the key as a document writes it, such as "*.shop.example/v1/*".
-func (k TargetKey) String() string {
-	return targetKey{below: k.Below, host: k.Host, port: k.Port, path: k.Path, under: k.Under}.String()
-}
-
 // TargetKeys returns what the policy's targets name, in the order of its
 // document. It is empty for a policy that only routes name.
 func (p *Policy) TargetKeys() []TargetKey {
@@ -36,21 +16,17 @@ func (p *Policy) TargetKeys() []TargetKey {
 				continue // Compile has refused it
 			}
 			if len(target.GetPaths()) == 0 {
-				host.under = true
-				keys = append(keys, inspectKey(host))
+				host.Under = true
+				keys = append(keys, host)
 			}
 			for _, path := range target.GetPaths() {
 				if full, f := parseTargetPath(path, host); f == nil {
-					keys = append(keys, inspectKey(full))
+					keys = append(keys, full)
 				}
 			}
 		}
 	}
 	return keys
-}
-
-func inspectKey(k targetKey) TargetKey {
-	return TargetKey{Host: k.host, Below: k.below, Port: k.port, Path: k.path, Under: k.under}
 }
 
 // A NameList is the methods or headers that a policy allows.

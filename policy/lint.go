@@ -100,7 +100,7 @@ func isSafelistedResponseHeader(name string) bool {
 // lintTargets warns of targets that a wider one of the same policy makes
 // needless: without them it would govern the same requests.
 func (c *compiler) lintTargets() {
-	c.set.targets.each(func(key targetKey, paths *pathTargets, policy *Policy) {
+	c.set.targets.each(func(key TargetKey, paths *pathTargets, policy *Policy) {
 		if wider := paths.above(key); wider != policy {
 			return
 		}
@@ -117,9 +117,9 @@ func (c *compiler) lintTargets() {
 	})
 }
 
-func hasHost(hosts []string, key targetKey) bool {
+func hasHost(hosts []string, key TargetKey) bool {
 	return slices.ContainsFunc(hosts, func(host string) bool {
 		parsed, f := parseTargetHost(host)
-		return f == nil && parsed.host == key.host && parsed.below == key.below && parsed.port == key.port
+		return f == nil && parsed.Host == key.Host && parsed.Below == key.Below && parsed.Port == key.Port
 	})
 }

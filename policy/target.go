@@ -102,16 +102,16 @@ func (t *pathTargets) find(path string) *Policy {
 
 // above returns the policy that would govern what lies under a key if the key were
 // not there, at the same host and port, or nil.
-func (t *pathTargets) above(key targetKey) *Policy {
-	if key.path == "" {
+func (t *pathTargets) above(key TargetKey) *Policy {
+	if key.Path == "" {
 		return nil
 	}
-	if !key.under {
-		if p := t.below[key.path]; p != nil {
+	if !key.Under {
+		if p := t.below[key.Path]; p != nil {
 			return p
 		}
 	}
-	for path := key.path; path != ""; {
+	for path := key.Path; path != ""; {
 		path = path[:max(strings.LastIndexByte(path, '/'), 0)]
 		if p := t.below[path]; p != nil {
 			return p
@@ -121,57 +121,63 @@ func (t *pathTargets) above(key targetKey) *Policy {
 }
 
 // each calls f with every key and the policy that has it.
-func (t *targetIndex) each(f func(key targetKey, paths *pathTargets, p *Policy)) {
-	visit := func(key targetKey, paths *pathTargets) {
+func (t *targetIndex) each(f func(key TargetKey, paths *pathTargets, p *Policy)) {
+	visit := func(key TargetKey, paths *pathTargets) {
 		for under, m := range map[bool]map[string]*Policy{false: paths.exact, true: paths.below} {
 			for path, p := range m {
-				key.path, key.under = path, under
+				key.Path, key.Under = path, under
 				f(key, paths, p)
 			}
 		}
 	}
-	hosts := func(key targetKey, h *hostTargets) {
+	hosts := func(key TargetKey, h *hostTargets) {
 		if h.anyPort != nil {
 			visit(key, h.anyPort)
 		}
 		for port, paths := range h.ports {
-			key.port = port
+			key.Port = port
 			visit(key, paths)
 		}
 	}
 	for host, h := range t.exact {
-		hosts(targetKey{host: host}, h)
+		hosts(TargetKey{Host: host}, h)
 	}
 	for host, h := range t.below {
-		hosts(targetKey{host: host, below: true}, h)
+		hosts(TargetKey{Host: host, Below: true}, h)
 	}
 	if t.any != nil {
-		hosts(targetKey{}, t.any)
+		hosts(TargetKey{}, t.any)
 	}
 }
 
-// A targetKey is one host and one path of a target.
-type targetKey struct {
-	below bool   // the host is below the domain
-	host  string // empty for any
-	port  uint16 // zero for any
-	path  string // what lies under it, or the path itself
-	under bool
+// A TargetKey is one host and one path of a policy's targets: the smallest part
+// of a target that governs requests by itself.
+type TargetKey struct {
+	// Host is a name in lower case, or an address. It is empty where any host
+	// matches. Below says that it is the domain behind "*.".
+	Host  string
+	Below bool
+	// Port is zero where any port matches.
+	Port uint16
+	// Path is one path or, where Under is true, the path under which all lie; it
+	// is empty where every path matches.
+	Path  string
+	Under bool
 }
 
 // claim gives a key to a policy. It returns the policy that has it already.
-func (t *targetIndex) claim(key targetKey, p *Policy) (rival *Policy) {
-	paths := t.host(key).port(key.port)
+func (t *targetIndex) claim(key TargetKey, p *Policy) (rival *Policy) {
+	paths := t.host(key).port(key.Port)
 	m := paths.exact
-	if key.under {
+	if key.Under {
 		m = paths.below
-		paths.longest = max(paths.longest, len(key.path))
+		paths.longest = max(paths.longest, len(key.Path))
 	}
-	if rival := m[key.path]; rival != nil {
+	if rival := m[key.Path]; rival != nil {
 		return rival
 	}
-	m[key.path] = p
-	if key.under && key.path == "" {
+	m[key.Path] = p
+	if key.Under && key.Path == "" {
 		paths.all = p
 	} else {
 		paths.more = true
@@ -179,21 +185,21 @@ func (t *targetIndex) claim(key targetKey, p *Policy) (rival *Policy) {
 	return nil
 }
 
-func (t *targetIndex) host(key targetKey) *hostTargets {
-	if key.host == "" {
+func (t *targetIndex) host(key TargetKey) *hostTargets {
+	if key.Host == "" {
 		if t.any == nil {
 			t.any = &hostTargets{}
 		}
 		return t.any
 	}
 	m := t.exact
-	if key.below {
+	if key.Below {
 		m = t.below
 	}
-	h := m[key.host]
+	h := m[key.Host]
 	if h == nil {
 		h = &hostTargets{}
-		m[key.host] = h
+		m[key.Host] = h
 	}
 	return h
 }
@@ -219,28 +225,28 @@ func (h *hostTargets) port(port uint16) *pathTargets {
 }
 
 // parseTargetHost reads an entry of a target's `hosts`.
-func parseTargetHost(s string) (targetKey, *fault) {
+func parseTargetHost(s string) (TargetKey, *fault) {
 	if s == "*" {
-		return targetKey{}, nil
+		return TargetKey{}, nil
 	}
 	if scheme, rest, ok := strings.Cut(s, "://"); ok {
-		return targetKey{}, &fault{"host_scheme", quote(s) + " names the scheme " + scheme + ", and a target is a host", "write " + quote(rest)}
+		return TargetKey{}, &fault{"host_scheme", quote(s) + " names the scheme " + scheme + ", and a target is a host", "write " + quote(rest)}
 	}
 	if i := strings.IndexAny(s, "/?#@"); i >= 0 {
-		return targetKey{}, &fault{"host_invalid", quote(s) + " is more than a host", "write paths in the target's own paths"}
+		return TargetKey{}, &fault{"host_invalid", quote(s) + " is more than a host", "write paths in the target's own paths"}
 	}
 	host, port, ok := splitPort(strings.ToLower(s))
 	if !ok {
-		return targetKey{}, &fault{"host_port", quote(s) + " has a port that is none", "write a port from 1 to 65535, or leave it out to match every port"}
+		return TargetKey{}, &fault{"host_port", quote(s) + " has a port that is none", "write a port from 1 to 65535, or leave it out to match every port"}
 	}
 	domain, below := strings.CutPrefix(host, "*.")
 	if strings.Contains(domain, "*") {
-		return targetKey{}, &fault{"host_wildcard", quote(s) + " has a wildcard that is not its whole first label", "write \"*.\" and a domain, or \"*\""}
+		return TargetKey{}, &fault{"host_wildcard", quote(s) + " has a wildcard that is not its whole first label", "write \"*.\" and a domain, or \"*\""}
 	}
 	if f := checkTargetDomain(s, domain, below); f != nil {
-		return targetKey{}, f
+		return TargetKey{}, f
 	}
-	return targetKey{below: below, host: domain, port: port}, nil
+	return TargetKey{Below: below, Host: domain, Port: port}, nil
 }
 
 func checkTargetDomain(s, domain string, below bool) *fault {
@@ -261,9 +267,9 @@ func checkTargetDomain(s, domain string, below bool) *fault {
 
 // parseTargetPath reads an entry of a target's `paths` into a key that has its
 // host already.
-func parseTargetPath(s string, key targetKey) (targetKey, *fault) {
+func parseTargetPath(s string, key TargetKey) (TargetKey, *fault) {
 	path, under := strings.CutSuffix(s, "/*")
-	key.path, key.under = path, under
+	key.Path, key.Under = path, under
 	switch {
 	case !strings.HasPrefix(s, "/"):
 		return key, &fault{"path_invalid", quote(s) + " does not begin with \"/\"", "write " + quote("/"+s)}
@@ -302,22 +308,22 @@ func isPrintable(s string) bool {
 }
 
 // String returns the key as a document writes it.
-func (k targetKey) String() string {
-	s := k.host
+func (k TargetKey) String() string {
+	s := k.Host
 	switch {
-	case k.host == "":
+	case k.Host == "":
 		s = "*"
-	case k.below:
-		s = "*." + k.host
+	case k.Below:
+		s = "*." + k.Host
 	}
-	if k.port != 0 {
-		s += ":" + strconv.Itoa(int(k.port))
+	if k.Port != 0 {
+		s += ":" + strconv.Itoa(int(k.Port))
 	}
 	switch {
-	case !k.under:
-		s += k.path
-	case k.path != "":
-		s += k.path + "/*"
+	case !k.Under:
+		s += k.Path
+	case k.Path != "":
+		s += k.Path + "/*"
 	}
 	return s
 }

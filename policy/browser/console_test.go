@@ -314,7 +314,8 @@ func TestParseConsole(t *testing.T) {
 				"(Reason: CORS header ‘Access-Control-Allow-Origin’ missing). Status code: 403.\n" +
 				"Cross-Origin Request Blocked: The Same Origin Policy disallows reading the remote resource at https://a.example/. " +
 				"(Reason: CORS request did not succeed). Status code: (null).",
-			Firefox, Block{Failure: FailureMissingAllowOrigin, Preflight: true, Status: 403, URL: "https://a.example/"},
+			Firefox,
+			Block{Failure: FailureMissingAllowOrigin, Preflight: true, Status: 403, URL: "https://a.example/"},
 		},
 		{
 			"Firefox's redirect",
@@ -322,12 +323,14 @@ func TestParseConsole(t *testing.T) {
 				"(Reason: CORS header ‘Access-Control-Allow-Origin’ missing). Status code: 302.\n" +
 				"Cross-Origin Request Blocked: The Same Origin Policy disallows reading the remote resource at https://a.example/. " +
 				"(Reason: CORS request did not succeed). Status code: (null).",
-			Firefox, Block{Failure: FailureMissingAllowOrigin, Status: 302, URL: "https://a.example/"},
+			Firefox,
+			Block{Failure: FailureMissingAllowOrigin, Status: 302, URL: "https://a.example/"},
 		},
 		{
 			"Chrome's mode same-origin",
 			`Fetch API cannot load https://a.example/. Request mode is "same-origin" but the URL's origin is not same as the request origin https://b.example.`,
-			Chrome, Block{Failure: FailureMode, Value: "same-origin", URL: "https://a.example/", Origin: "https://b.example"},
+			Chrome,
+			Block{Failure: FailureMode, Value: "same-origin", URL: "https://a.example/", Origin: "https://b.example"},
 		},
 		{
 			"Firefox without a status",

@@ -46,10 +46,10 @@ func (d *draft) listEdit(field string, old, add []string) Edit {
 	case !there:
 		e.Position = at(&d.doc, spec)
 		e.New = []string{d.indent() + field + ": " + flow(add)}
-	case len(place.Items) > 0 && place.Items[0].Line > place.Line:
+	case place.Len() > 0 && place.Item(0).Line > place.Line:
 		// One entry a line.
-		last := place.Items[len(place.Items)-1]
-		e.Position = at(&d.doc, &last)
+		last := place.Item(place.Len() - 1)
+		e.Position = at(&d.doc, last)
 		for _, text := range add {
 			e.New = append(e.New, spaces(int(last.Column)-3)+"- "+scalar(text))
 		}

@@ -29,29 +29,32 @@ type bench struct {
 	load string
 }
 
-func newBench(ctx context.Context, opts *options, progress io.Writer) (b *bench, err error) {
-	b = &bench{opts: opts, progress: progress, load: loadAverage()}
+// newBench builds what is to be measured. The caller closes the run.
+func newBench(ctx context.Context, opts *options, progress io.Writer) (*bench, error) {
+	b := &bench{opts: opts, progress: progress, load: loadAverage()}
+	var err error
 	if b.repository, err = parts.Repository(); err != nil {
 		return nil, err
 	}
 	if b.dir, err = os.MkdirTemp("", "corsgate-bench-"); err != nil {
 		return nil, fmt.Errorf("make a folder for the run: %w", err)
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, b.close())
-		}
-	}()
-	b.sayf("building corsgate and the servers it is compared with")
-	// Built as it is released.
-	b.corsgate = filepath.Join(b.dir, "corsgate")
-	if err := b.build(ctx, b.repository, b.corsgate, "./cmd/corsgate"); err != nil {
-		return nil, err
+	if err := b.buildAll(ctx); err != nil {
+		return nil, errors.Join(err, b.close())
 	}
-	b.server = filepath.Join(b.dir, "server")
-	return b, b.build(ctx, filepath.Join(b.repository, "envoy"), b.server, "./bench/server")
+	return b, nil
 }
 
+func (b *bench) buildAll(ctx context.Context) error {
+	b.sayf("building corsgate and the servers it is compared with")
+	b.corsgate, b.server = filepath.Join(b.dir, "corsgate"), filepath.Join(b.dir, "server")
+	if err := b.build(ctx, b.repository, b.corsgate, "./cmd/corsgate"); err != nil {
+		return err
+	}
+	return b.build(ctx, filepath.Join(b.repository, "envoy"), b.server, "./bench/server")
+}
+
+// build builds a program as it is released.
 func (b *bench) build(ctx context.Context, dir, binary, pkg string) error {
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, pkg)
 	cmd.Dir = dir

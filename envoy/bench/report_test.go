@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"flag"
 	"io"
@@ -188,5 +189,19 @@ func TestFlags(t *testing.T) {
 	var help bytes.Buffer
 	if _, err := readFlags([]string{"-h"}, &help); !errors.Is(err, flag.ErrHelp) || !strings.Contains(help.String(), "-growth") {
 		t.Errorf("-h: %v, %s", err, &help)
+	}
+}
+
+// TestNoBuild wants an error, and nothing left, where nothing can be built.
+func TestNoBuild(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := newBench(ctx, parse(t), io.Discard); err == nil || !strings.Contains(err.Error(), "build ./cmd/corsgate") {
+		t.Errorf("the error is %v", err)
+	}
+	left, err := os.ReadDir(os.TempDir())
+	if err != nil || len(left) > 0 {
+		t.Errorf("left are %v, %v", left, err)
 	}
 }

@@ -28,6 +28,7 @@ func (b *policyBuilder) origins() {
 	b.originSetsOf(rules)
 	rules.any = rules.own.anyAt != absent
 	rules.constant = rules.any && rules.excluded.empty() && !b.spec.GetCredentials()
+	b.policy.direct = b.policy.Enforcement == EnforcementEnforce && !rules.constant && rules.excluded.empty()
 	others := len(b.spec.GetOriginSets()) + len(b.spec.GetOriginRegexes()) + len(b.spec.GetTemporaryOrigins())
 	switch {
 	case len(list)+others == 0:

@@ -6,8 +6,15 @@ import "strings"
 // beyond the strings in it, and does not allocate, but for an Origin that looks
 // like an IP address and is none.
 func (s *Set) Decide(r *Request) Decision {
-	o, form := parseOrigin(r.Origin)
 	policy, known := s.governs(r)
+	if policy != nil && policy.direct && saysCrossOrigin(r) {
+		if at, ok := policy.origins.own.exact.lists(r.Origin); ok {
+			d := Decision{Kind: kindOf(r), Policy: policy, Reason: ReasonOriginAllowed, rule: ruleRef{policy.doc, partOrigins, at}}
+			d.grant(r)
+			return d
+		}
+	}
+	o, form := parseOrigin(r.Origin)
 	if why := crossOrigin(r, &o, form); why != ReasonNone {
 		return s.notCORS(r, policy, why)
 	}
@@ -21,16 +28,10 @@ func (s *Set) Decide(r *Request) Decision {
 	d := Decision{Kind: kind, Policy: policy}
 	allowed, why, by := policy.origins.match(&o, form)
 	d.Reason, d.rule = why, by
-	switch {
-	case !allowed:
+	if allowed {
+		d.grant(r)
+	} else {
 		s.strangers(&d, r)
-	case kind == KindWebSocket:
-		// Browsers look at no header of a handshake's response.
-		d.Verdict, d.Action = VerdictAllow, ActionForward
-	case kind == KindPreflight:
-		d.preflight(r)
-	default:
-		d.actual(r)
 	}
 	if policy.Enforcement == EnforcementReportOnly {
 		d.Action, d.answer = ActionForward, nil
@@ -58,7 +59,7 @@ func crossOrigin(r *Request, o *origin, form originForm) Reason {
 		return ReasonNone
 	case r.FetchSite == "same-origin":
 		return ReasonSameOrigin
-	case r.FetchSite == "same-site" || r.FetchSite == "cross-site":
+	case saysCrossOrigin(r):
 		// The browser knows better than the authority can tell: where TLS ended
 		// before the proxy, an http page looks like the API's own.
 		return ReasonNone
@@ -66,6 +67,25 @@ func crossOrigin(r *Request, o *origin, form originForm) Reason {
 		return ReasonSameOrigin
 	}
 	return ReasonNone
+}
+
+// saysCrossOrigin reports whether the browser itself says that the page is of
+// another origin. Scripts cannot set the header.
+func saysCrossOrigin(r *Request) bool {
+	return r.FetchSite == "cross-site" || r.FetchSite == "same-site"
+}
+
+// grant decides a request of an origin that may call.
+func (d *Decision) grant(r *Request) {
+	switch d.Kind {
+	case KindWebSocket:
+		// Browsers look at no header of a handshake's response.
+		d.Verdict, d.Action = VerdictAllow, ActionForward
+	case KindPreflight:
+		d.preflight(r)
+	default:
+		d.actual(r)
+	}
 }
 
 // kindOf sorts cross-origin requests. A CORS preflight is an OPTIONS with both

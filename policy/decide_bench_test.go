@@ -10,8 +10,9 @@ import (
 )
 
 // BenchmarkDecide is one decision, from the strings of a request to the answer
-// that is prepared for it; nothing is written. The policy lists 10,000 origins,
-// and each request comes from another one.
+// that is prepared for it; nothing is written. The policy lists 10,000 origins;
+// where the name ends in "each", each request comes from another one, so that much
+// of the time is that of memory which no cache near the processor holds.
 func BenchmarkDecide(b *testing.B) {
 	var spec strings.Builder
 	spec.WriteString("methods: [GET, POST, DELETE]\nrequestHeaders: [Content-Type, X-Csrf-Token, X-Request-Id]\ncredentials: true\nmaxAge: 2h\norigins:\n")
@@ -28,9 +29,11 @@ func BenchmarkDecide(b *testing.B) {
 		request policy.Request
 		want    policy.Verdict
 	}{
-		{"actual", policy.Request{Method: "GET", FetchSite: "cross-site", FetchMode: "cors"}, policy.VerdictAllow},
+		{"actual", policy.Request{Method: "GET", Origin: origins[0], FetchSite: "cross-site", FetchMode: "cors"}, policy.VerdictAllow},
+		{"actual-each", policy.Request{Method: "GET", FetchSite: "cross-site", FetchMode: "cors"}, policy.VerdictAllow},
 		{"stranger", policy.Request{Method: "GET", Origin: "https://tenant-00000.evil.example"}, policy.VerdictDeny},
-		{"preflight", policy.Request{Method: "OPTIONS", RequestMethod: "DELETE", RequestHeaders: "content-type,x-csrf-token,x-request-id"}, policy.VerdictAllow},
+		{"preflight", policy.Request{Method: "OPTIONS", Origin: origins[0], RequestMethod: "DELETE", RequestHeaders: "content-type,x-csrf-token,x-request-id"}, policy.VerdictAllow},
+		{"preflight-each", policy.Request{Method: "OPTIONS", RequestMethod: "DELETE", RequestHeaders: "content-type,x-csrf-token,x-request-id"}, policy.VerdictAllow},
 		{"same-origin", policy.Request{Method: "POST", Origin: "https://api.shop.example", FetchSite: "same-origin"}, policy.VerdictPass},
 	} {
 		b.Run(bench.name, func(b *testing.B) {

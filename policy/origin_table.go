@@ -79,6 +79,16 @@ func (t *originTable) find(text string, hash uint64) (at int32, ok bool) {
 	return int32(t.slots[slot].nth - 1), true //nolint:gosec // it was an int32
 }
 
+// lists returns the place of a text in the list. The text need not be an origin:
+// what the list holds was parsed when it was made.
+func (t *originTable) lists(text string) (at int32, ok bool) {
+	if len(t.slots) == 0 {
+		return absent, false
+	}
+	at, ok = t.find(text, t.hash(text))
+	return at, ok && strings.IndexByte(text, originEnd) < 0
+}
+
 // probe returns the slot of an origin, or the free one that it would take.
 func (t *originTable) probe(text string, hash uint64) (slot int, ok bool) {
 	if len(t.slots) == 0 {

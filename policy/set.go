@@ -73,6 +73,9 @@ type Policy struct {
 	doc   *Document
 	spec  *corsgatev1.CorsPolicySpec
 
+	// direct says that an origin of the policy's own list may call, whatever else
+	// the policy says: such a request needs no more than to be found.
+	direct     bool
 	origins    originRules
 	methods    methodRules
 	headers    headerRules

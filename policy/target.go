@@ -40,33 +40,38 @@ func (t *targetIndex) find(scheme, authority, path string) *Policy {
 	if !ok || len(host) > maxHostLength+1 {
 		return nil
 	}
-	if port == 0 {
-		port = defaultPort(scheme)
+	// As it came first: all but few clients send hosts in lower case.
+	if p := t.exact[host].find(scheme, port, path); p != nil {
+		return p
 	}
 	var buf [maxHostLength + 1]byte
 	lowered := buf[:len(host)]
 	for i := range len(host) {
 		lowered[i] = lower(host[i])
 	}
-	if p := t.exact[string(lowered)].find(port, path); p != nil {
+	if p := t.exact[string(lowered)].find(scheme, port, path); p != nil {
 		return p
 	}
-	for i, c := range lowered {
-		if c != '.' || i == 0 || len(t.below) == 0 {
+	for i := 1; i < len(lowered) && len(t.below) > 0; i++ {
+		if lowered[i] != '.' {
 			continue
 		}
-		if p := t.below[string(lowered[i+1:])].find(port, path); p != nil {
+		if p := t.below[string(lowered[i+1:])].find(scheme, port, path); p != nil {
 			return p
 		}
 	}
-	return t.any.find(port, path)
+	return t.any.find(scheme, port, path)
 }
 
-func (h *hostTargets) find(port uint16, path string) *Policy {
+// find returns the policy for a port, zero for the scheme's own, and a path, or nil.
+func (h *hostTargets) find(scheme string, port uint16, path string) *Policy {
 	if h == nil {
 		return nil
 	}
 	if len(h.ports) > 0 {
+		if port == 0 {
+			port = defaultPort(scheme)
+		}
 		if p := h.ports[port].find(path); p != nil {
 			return p
 		}

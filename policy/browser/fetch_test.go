@@ -100,7 +100,7 @@ func TestNeedsPreflight(t *testing.T) {
 
 func TestPreflightRequest(t *testing.T) {
 	t.Parallel()
-	got := PreflightRequest(&Request{
+	got := PreflightRequest(Standard, &Request{
 		Origin: shop, URL: mustURL(t, "https://user:pw@api.example?q=1#frag"), Method: "delete", Credentials: CredentialsInclude,
 		Headers: []Header{{"X-B", "1"}, {"Accept", "text/html"}, {"x-a", "2"}, {"Content-Type", "application/json"}, {"Cookie", "c"}},
 	})

@@ -90,10 +90,10 @@ func isSafelistedName(name string) bool {
 	return false
 }
 
-// PreflightRequest is the preflight of a request as a browser sends it (Fetch
+// PreflightRequest is the preflight of a request as an engine sends it (Fetch
 // standard, "CORS-preflight fetch").
-func PreflightRequest(r *Request) ServerRequest {
-	v := visit{hop: hop{request: r, urls: urlList(r)}, method: r.method(), headers: r.sends(Standard)}
+func PreflightRequest(engine Engine, r *Request) ServerRequest {
+	v := visit{hop: hop{request: r, urls: urlList(r)}, options: Options{Engine: engine}, method: r.method(), headers: r.sends(engine)}
 	return v.preflightRequest()
 }
 

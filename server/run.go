@@ -285,7 +285,7 @@ func (s *Server) drain(server *grpc.Server, healthServer *health.Server, serving
 	s.state.Store(stateDraining)
 	setHealth(healthServer, false)
 	s.logger.LogAttrs(serving, slog.LevelInfo, "draining",
-		slog.Duration("delay", s.options.DrainDelay), slog.Duration("timeout", s.options.DrainTimeout))
+		slog.String("delay", s.options.DrainDelay.String()), slog.String("timeout", s.options.DrainTimeout.String()))
 	if !s.wait(serving, s.options.DrainDelay, nil) {
 		server.Stop()
 		return
@@ -303,7 +303,7 @@ func (s *Server) drain(server *grpc.Server, healthServer *health.Server, serving
 		case <-graceful:
 		default:
 			s.logger.LogAttrs(serving, slog.LevelWarn, "calls were still in flight; they are cut off",
-				slog.Duration("after", s.options.DrainTimeout))
+				slog.String("after", s.options.DrainTimeout.String()))
 			server.Stop()
 		}
 	}

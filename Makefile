@@ -27,7 +27,7 @@ compose-demo: ## The same with Docker: up, the demo's table against it, down
 RACE := $(if $(shell command -v $$(go env CC)),-race)
 
 .PHONY: test
-test: ## All tests, on a real Envoy and a real Chromium
+test: ## All tests, on a real Envoy, a real Chromium and a real Firefox
 	@$(if $(RACE),,echo 'no C compiler: the tests run without the race detector (on Debian: apt-get install gcc libc6-dev)')
 	go test $(RACE) -shuffle=on ./...
 	go -C envoy test -shuffle=on ./...

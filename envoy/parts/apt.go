@@ -69,10 +69,10 @@ func aptInstall(ctx context.Context, debian, mend string) error {
 func lockInstall() (unlock func() error, err error) {
 	file, err := os.OpenFile(filepath.Join(os.TempDir(), "corsgate-apt.lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("lock the installation of browsers: %w", err)
+		return nil, fmt.Errorf("lock the installation of packages: %w", err)
 	}
 	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX); err != nil {
-		return nil, errors.Join(fmt.Errorf("lock the installation of browsers: %w", err), file.Close())
+		return nil, errors.Join(fmt.Errorf("lock the installation of packages: %w", err), file.Close())
 	}
 	return file.Close, nil
 }

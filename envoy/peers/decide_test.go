@@ -41,8 +41,8 @@ func shuffled(origins []string) []string {
 	return texts
 }
 
-// BenchmarkDecide asks for the decision on one request after another, each from
-// another origin of the list.
+// BenchmarkDecide asks for the decision on one request after another: each from
+// another origin of the list, or again and again from one of them.
 //
 // corsgate: finding the policy by host, the decision, and each value of the answer
 // written to a buffer. rs/cors: the handler, which writes to a header map that is
@@ -51,14 +51,18 @@ func BenchmarkDecide(b *testing.B) {
 	for _, n := range []int{1, 100, 10_000} {
 		origins := list(n)
 		for _, preflight := range []bool{false, true} {
-			name := fmt.Sprintf("origins=%d/preflight=%v", n, preflight)
-			b.Run(name+"/corsgate", func(b *testing.B) { ours(b, origins, preflight) })
-			b.Run(name+"/rs-cors", func(b *testing.B) { theirs(b, origins, preflight) })
+			callers := shuffled(origins)
+			name := fmt.Sprintf("origins=%d/preflight=%v/each", n, preflight)
+			b.Run(name+"/corsgate", func(b *testing.B) { ours(b, origins, callers, preflight) })
+			b.Run(name+"/rs-cors", func(b *testing.B) { theirs(b, origins, callers, preflight) })
+			name = fmt.Sprintf("origins=%d/preflight=%v/one", n, preflight)
+			b.Run(name+"/corsgate", func(b *testing.B) { ours(b, origins, callers[:1], preflight) })
+			b.Run(name+"/rs-cors", func(b *testing.B) { theirs(b, origins, callers[:1], preflight) })
 		}
 	}
 }
 
-func ours(b *testing.B, origins []string, preflight bool) {
+func ours(b *testing.B, origins, callers []string, preflight bool) {
 	b.Helper()
 	set, problems := policy.Compile([]policy.Document{{File: "f", Message: &corsgatev1.CorsPolicy{
 		Metadata: &corsgatev1.Metadata{Name: "api"},
@@ -70,14 +74,14 @@ func ours(b *testing.B, origins []string, preflight bool) {
 	if set == nil {
 		b.Fatal(problems)
 	}
-	r := policy.Request{Method: http.MethodGet, Scheme: "https", Host: host, Path: "/v1/orders"}
+	r := policy.Request{Method: http.MethodGet, Scheme: "https", Host: host, Path: "/v1/orders", FetchSite: "cross-site"}
 	if preflight {
 		r.Method, r.RequestMethod, r.RequestHeaders = http.MethodOptions, http.MethodDelete, asked
 	}
-	texts, buf := shuffled(origins), make([]byte, 0, 1<<10)
+	buf := make([]byte, 0, 1<<10)
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		r.Origin = texts[i%len(texts)]
+		r.Origin = callers[i%len(callers)]
 		d := set.Decide(&r)
 		if d.Verdict != policy.VerdictAllow {
 			b.Fatal(d.Reason)
@@ -89,7 +93,7 @@ func ours(b *testing.B, origins []string, preflight bool) {
 	}
 }
 
-func theirs(b *testing.B, origins []string, preflight bool) {
+func theirs(b *testing.B, origins, callers []string, preflight bool) {
 	b.Helper()
 	c := cors.New(cors.Options{AllowedOrigins: origins, AllowedMethods: methods, AllowedHeaders: headers, AllowCredentials: true})
 	r := httptest.NewRequestWithContext(b.Context(), http.MethodGet, "https://"+host+"/v1/orders", http.NoBody)
@@ -99,11 +103,11 @@ func theirs(b *testing.B, origins []string, preflight bool) {
 		r.Header.Set("Access-Control-Request-Headers", asked)
 	}
 	w := &recorder{header: http.Header{}}
-	texts, value := shuffled(origins), make([]string, 1)
+	value := make([]string, 1)
 	r.Header["Origin"] = value
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		value[0] = texts[i%len(texts)]
+		value[0] = callers[i%len(callers)]
 		clear(w.header)
 		c.HandlerFunc(w, r)
 		if w.header["Access-Control-Allow-Origin"] == nil {

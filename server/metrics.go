@@ -60,28 +60,25 @@ type Build struct {
 type metrics struct {
 	registry *prometheus.Registry
 
-	decisions      *prometheus.CounterVec
-	checkDuration  prometheus.Histogram
-	checkErrors    *prometheus.CounterVec
-	reloads        *prometheus.CounterVec
-	reloadSuccess  prometheus.Gauge
-	reloadTime     prometheus.Gauge
-	policies       prometheus.Gauge
-	revisionInfo   *prometheus.GaugeVec
-	decisionLabels []string
+	decisions     *prometheus.CounterVec
+	checkDuration prometheus.Histogram
+	checkErrors   *prometheus.CounterVec
+	reloads       *prometheus.CounterVec
+	reloadSuccess prometheus.Gauge
+	reloadTime    prometheus.Gauge
+	policies      prometheus.Gauge
+	revisionInfo  *prometheus.GaugeVec
 }
 
 // newMetrics registers everything on a registry of its own, so that two servers
 // in one process do not meet.
 func newMetrics(build Build) *metrics {
-	decisionLabels := []string{"policy", "verdict", "reason", "kind"}
 	m := &metrics{
-		registry:       prometheus.NewRegistry(),
-		decisionLabels: decisionLabels,
+		registry: prometheus.NewRegistry(),
 		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "corsgate_decisions_total",
 			Help: "Decisions, by the policy that governed (empty where none did), verdict, reason and kind of request.",
-		}, decisionLabels),
+		}, []string{"policy", "verdict", "reason", "kind"}),
 		checkDuration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "corsgate_check_duration_seconds",
 			Help:    "How long a Check took inside corsgate, from the decoded request to the response before it is encoded.",

@@ -23,12 +23,22 @@ func fieldDoc(name protoreflect.FullName) string {
 		return "The name by which policies include the set in `originSets`."
 	case "corsgate.v1.CorsOriginSet.spec":
 		return "What the set holds."
+	case "corsgate.v1.CorsGuardrail.api_version":
+		return "Always `corsgate.dev/v1`."
+	case "corsgate.v1.CorsGuardrail.kind":
+		return "Always `CorsGuardrail`."
+	case "corsgate.v1.CorsGuardrail.metadata":
+		return "The name of the guardrail."
+	case "corsgate.v1.CorsGuardrail.spec":
+		return "What the guardrail forbids."
 	case "corsgate.v1.Metadata.name":
 		return "Lower-case letters, digits, `-` and `.`; it begins and ends with a letter or a digit and has 253 characters at the most."
 	case "corsgate.v1.Metadata.labels":
 		return "Free text for your own tools."
 	case "corsgate.v1.Metadata.annotations":
 		return "Free text for people: an owner, a ticket, a reason."
+	case "corsgate.v1.Metadata.namespace":
+		return "The team or the part of the house that the document belongs to; the forms of `name`, without dots."
 	case "corsgate.v1.CorsPolicySpec.targets":
 		return "The requests that the policy governs."
 	case "corsgate.v1.CorsPolicySpec.origins":
@@ -87,6 +97,34 @@ func fieldDoc(name protoreflect.FullName) string {
 		return "Paths of the requests, byte for byte and without the query: one path (`/v1/orders`), or a path and all that lies under it (`/v1/*`, which is `/v1`, `/v1/` and `/v1/orders`, but not `/v10`)."
 	case "corsgate.v1.CorsOriginSetSpec.origins":
 		return "The origins, in the forms of a policy's `origins`, but not `*`."
+	case "corsgate.v1.CorsGuardrailSpec.namespaces":
+		return "The namespaces of the policies in its reach."
+	case "corsgate.v1.CorsGuardrailSpec.hosts":
+		return "The hosts in its reach, in the forms of a target's `hosts`: a policy is in reach if one of its targets shares a host with one of these."
+	case "corsgate.v1.CorsGuardrailSpec.origin_suffixes":
+		return "Domains: every origin that a policy lets in must be one of these hosts or lie below one (`shop.example` is `https://shop.example` and `https://a.b.shop.example`)."
+	case "corsgate.v1.CorsGuardrailSpec.forbidden_origins":
+		return "Origins that no policy may let in, in the forms of a policy's `origins`, but not `*`."
+	case "corsgate.v1.CorsGuardrailSpec.credentials":
+		return "Which origins calls with credentials may come from."
+	case "corsgate.v1.CorsGuardrailSpec.no_origin_regexes":
+		return "Whether policies must do without `originRegexes`."
+	case "corsgate.v1.CorsGuardrailSpec.no_plain_http":
+		return "Whether policies must do without `http` origins other than localhost."
+	case "corsgate.v1.CorsGuardrailSpec.no_exceptions":
+		return "Whether policies must do without `dangerously`."
+	case "corsgate.v1.CorsGuardrailSpec.max_age":
+		return "The longest `maxAge`, as a duration in whole seconds."
+	case "corsgate.v1.CorsGuardrailSpec.forbidden_methods":
+		return "Methods that no policy may allow, `*` included where it would allow them."
+	case "corsgate.v1.CorsGuardrailSpec.forbidden_request_headers":
+		return "Request headers that no policy may allow, in any case, `*` included where it would allow them."
+	case "corsgate.v1.CorsGuardrailSpec.forbidden_expose_headers":
+		return "Response headers that no policy may expose, in any case, `*` included."
+	case "corsgate.v1.CorsGuardrailSpec.any_origin":
+		return "Who may let any origin in."
+	case "corsgate.v1.AnyOriginRule.policies":
+		return "The names of the policies that may, such as `shop/public-fonts`, or all of a namespace (`assets/*`)."
 	default:
 		return ""
 	}

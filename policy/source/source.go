@@ -9,6 +9,7 @@ package source
 
 import (
 	"context"
+	"time"
 
 	"github.com/corsgate/corsgate/policy"
 )
@@ -24,6 +25,22 @@ type Snapshot struct {
 	// Files counts the files or keys that the snapshot was read from, those
 	// without a document among them.
 	Files int
+	// Revision is the source's own number of the change that the snapshot includes
+	// last. It is zero where the source does not count its changes.
+	Revision int64
+	// AsOf, unless zero, says that the snapshot is of an earlier time, because the
+	// source cannot be reached: it was in step with the source then.
+	AsOf time.Time
+}
+
+// A Dated source knows how fresh it is, as one that is reached over a network
+// does. A source that is not Dated is always in step.
+type Dated interface {
+	Source
+
+	// InStep returns the latest moment at which it was known that what was
+	// delivered last is what the source holds. It is zero where it never was.
+	InStep() time.Time
 }
 
 // A Source is where policies come from. Its methods may be called from several

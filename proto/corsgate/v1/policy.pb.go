@@ -25,6 +25,63 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// GuardrailCredentials is which origins calls with credentials may come from.
+type GuardrailCredentials int32
+
+const (
+	// Not said: `ALLOW`.
+	GuardrailCredentials_GUARDRAIL_CREDENTIALS_UNSPECIFIED GuardrailCredentials = 0
+	// Those that a policy lists.
+	GuardrailCredentials_GUARDRAIL_CREDENTIALS_ALLOW GuardrailCredentials = 1
+	// Exact https origins alone: no wildcard, no glob, no regular expression.
+	GuardrailCredentials_GUARDRAIL_CREDENTIALS_EXACT_HTTPS GuardrailCredentials = 2
+	// None: no policy may allow credentials.
+	GuardrailCredentials_GUARDRAIL_CREDENTIALS_NEVER GuardrailCredentials = 3
+)
+
+// Enum value maps for GuardrailCredentials.
+var (
+	GuardrailCredentials_name = map[int32]string{
+		0: "GUARDRAIL_CREDENTIALS_UNSPECIFIED",
+		1: "GUARDRAIL_CREDENTIALS_ALLOW",
+		2: "GUARDRAIL_CREDENTIALS_EXACT_HTTPS",
+		3: "GUARDRAIL_CREDENTIALS_NEVER",
+	}
+	GuardrailCredentials_value = map[string]int32{
+		"GUARDRAIL_CREDENTIALS_UNSPECIFIED": 0,
+		"GUARDRAIL_CREDENTIALS_ALLOW":       1,
+		"GUARDRAIL_CREDENTIALS_EXACT_HTTPS": 2,
+		"GUARDRAIL_CREDENTIALS_NEVER":       3,
+	}
+)
+
+func (x GuardrailCredentials) Enum() *GuardrailCredentials {
+	p := new(GuardrailCredentials)
+	*p = x
+	return p
+}
+
+func (x GuardrailCredentials) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (GuardrailCredentials) Descriptor() protoreflect.EnumDescriptor {
+	return file_corsgate_v1_policy_proto_enumTypes[0].Descriptor()
+}
+
+func (GuardrailCredentials) Type() protoreflect.EnumType {
+	return &file_corsgate_v1_policy_proto_enumTypes[0]
+}
+
+func (x GuardrailCredentials) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use GuardrailCredentials.Descriptor instead.
+func (GuardrailCredentials) EnumDescriptor() ([]byte, []int) {
+	return file_corsgate_v1_policy_proto_rawDescGZIP(), []int{0}
+}
+
 // ResourcePolicy is which pages may load a response without CORS (Fetch standard,
 // section "`Cross-Origin-Resource-Policy` header").
 type ResourcePolicy int32
@@ -67,11 +124,11 @@ func (x ResourcePolicy) String() string {
 }
 
 func (ResourcePolicy) Descriptor() protoreflect.EnumDescriptor {
-	return file_corsgate_v1_policy_proto_enumTypes[0].Descriptor()
+	return file_corsgate_v1_policy_proto_enumTypes[1].Descriptor()
 }
 
 func (ResourcePolicy) Type() protoreflect.EnumType {
-	return &file_corsgate_v1_policy_proto_enumTypes[0]
+	return &file_corsgate_v1_policy_proto_enumTypes[1]
 }
 
 func (x ResourcePolicy) Number() protoreflect.EnumNumber {
@@ -80,7 +137,7 @@ func (x ResourcePolicy) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ResourcePolicy.Descriptor instead.
 func (ResourcePolicy) EnumDescriptor() ([]byte, []int) {
-	return file_corsgate_v1_policy_proto_rawDescGZIP(), []int{0}
+	return file_corsgate_v1_policy_proto_rawDescGZIP(), []int{1}
 }
 
 // PreflightLists is what preflight answers name.
@@ -120,11 +177,11 @@ func (x PreflightLists) String() string {
 }
 
 func (PreflightLists) Descriptor() protoreflect.EnumDescriptor {
-	return file_corsgate_v1_policy_proto_enumTypes[1].Descriptor()
+	return file_corsgate_v1_policy_proto_enumTypes[2].Descriptor()
 }
 
 func (PreflightLists) Type() protoreflect.EnumType {
-	return &file_corsgate_v1_policy_proto_enumTypes[1]
+	return &file_corsgate_v1_policy_proto_enumTypes[2]
 }
 
 func (x PreflightLists) Number() protoreflect.EnumNumber {
@@ -133,7 +190,7 @@ func (x PreflightLists) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use PreflightLists.Descriptor instead.
 func (PreflightLists) EnumDescriptor() ([]byte, []int) {
-	return file_corsgate_v1_policy_proto_rawDescGZIP(), []int{1}
+	return file_corsgate_v1_policy_proto_rawDescGZIP(), []int{2}
 }
 
 // Disposition is what becomes of a request that a policy does not allow.
@@ -173,11 +230,11 @@ func (x Disposition) String() string {
 }
 
 func (Disposition) Descriptor() protoreflect.EnumDescriptor {
-	return file_corsgate_v1_policy_proto_enumTypes[2].Descriptor()
+	return file_corsgate_v1_policy_proto_enumTypes[3].Descriptor()
 }
 
 func (Disposition) Type() protoreflect.EnumType {
-	return &file_corsgate_v1_policy_proto_enumTypes[2]
+	return &file_corsgate_v1_policy_proto_enumTypes[3]
 }
 
 func (x Disposition) Number() protoreflect.EnumNumber {
@@ -186,7 +243,7 @@ func (x Disposition) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Disposition.Descriptor instead.
 func (Disposition) EnumDescriptor() ([]byte, []int) {
-	return file_corsgate_v1_policy_proto_rawDescGZIP(), []int{2}
+	return file_corsgate_v1_policy_proto_rawDescGZIP(), []int{3}
 }
 
 // Enforcement is whether a policy is in force.
@@ -230,11 +287,11 @@ func (x Enforcement) String() string {
 }
 
 func (Enforcement) Descriptor() protoreflect.EnumDescriptor {
-	return file_corsgate_v1_policy_proto_enumTypes[3].Descriptor()
+	return file_corsgate_v1_policy_proto_enumTypes[4].Descriptor()
 }
 
 func (Enforcement) Type() protoreflect.EnumType {
-	return &file_corsgate_v1_policy_proto_enumTypes[3]
+	return &file_corsgate_v1_policy_proto_enumTypes[4]
 }
 
 func (x Enforcement) Number() protoreflect.EnumNumber {
@@ -243,7 +300,7 @@ func (x Enforcement) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Enforcement.Descriptor instead.
 func (Enforcement) EnumDescriptor() ([]byte, []int) {
-	return file_corsgate_v1_policy_proto_rawDescGZIP(), []int{3}
+	return file_corsgate_v1_policy_proto_rawDescGZIP(), []int{4}
 }
 
 // CorsPolicy says which origins may call a part of your API from a browser, and
@@ -394,6 +451,81 @@ func (x *CorsOriginSet) GetSpec() *CorsOriginSetSpec {
 	return nil
 }
 
+// CorsGuardrail is what no policy in its reach may do, whoever writes it. A policy
+// that does it all the same is not in force: its targets refuse every
+// cross-origin request until it is mended.
+type CorsGuardrail struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Always `corsgate.dev/v1`.
+	ApiVersion string `protobuf:"bytes,1,opt,name=api_version,json=apiVersion,proto3" json:"api_version,omitempty"`
+	// Always `CorsGuardrail`.
+	Kind string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	// The name of the guardrail. It has no namespace.
+	Metadata *Metadata `protobuf:"bytes,3,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// What the guardrail forbids.
+	Spec          *CorsGuardrailSpec `protobuf:"bytes,4,opt,name=spec,proto3" json:"spec,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CorsGuardrail) Reset() {
+	*x = CorsGuardrail{}
+	mi := &file_corsgate_v1_policy_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CorsGuardrail) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CorsGuardrail) ProtoMessage() {}
+
+func (x *CorsGuardrail) ProtoReflect() protoreflect.Message {
+	mi := &file_corsgate_v1_policy_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CorsGuardrail.ProtoReflect.Descriptor instead.
+func (*CorsGuardrail) Descriptor() ([]byte, []int) {
+	return file_corsgate_v1_policy_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *CorsGuardrail) GetApiVersion() string {
+	if x != nil {
+		return x.ApiVersion
+	}
+	return ""
+}
+
+func (x *CorsGuardrail) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *CorsGuardrail) GetMetadata() *Metadata {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *CorsGuardrail) GetSpec() *CorsGuardrailSpec {
+	if x != nil {
+		return x.Spec
+	}
+	return nil
+}
+
 // Metadata names a document.
 type Metadata struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -405,14 +537,19 @@ type Metadata struct {
 	Labels map[string]string `protobuf:"bytes,2,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Free text for people: an owner, a ticket, a reason. corsgate does not read
 	// them.
-	Annotations   map[string]string `protobuf:"bytes,3,rep,name=annotations,proto3" json:"annotations,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Annotations map[string]string `protobuf:"bytes,3,rep,name=annotations,proto3" json:"annotations,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// The team or the part of the house that the document belongs to; the forms of
+	// `name`, without dots. Where it is given, the document is called
+	// `namespace/name`. Names of origin sets are looked up in the policy's own
+	// namespace, unless they are written as `namespace/name`.
+	Namespace     string `protobuf:"bytes,4,opt,name=namespace,proto3" json:"namespace,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Metadata) Reset() {
 	*x = Metadata{}
-	mi := &file_corsgate_v1_policy_proto_msgTypes[2]
+	mi := &file_corsgate_v1_policy_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -424,7 +561,7 @@ func (x *Metadata) String() string {
 func (*Metadata) ProtoMessage() {}
 
 func (x *Metadata) ProtoReflect() protoreflect.Message {
-	mi := &file_corsgate_v1_policy_proto_msgTypes[2]
+	mi := &file_corsgate_v1_policy_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -437,7 +574,7 @@ func (x *Metadata) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Metadata.ProtoReflect.Descriptor instead.
 func (*Metadata) Descriptor() ([]byte, []int) {
-	return file_corsgate_v1_policy_proto_rawDescGZIP(), []int{2}
+	return file_corsgate_v1_policy_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Metadata) GetName() string {
@@ -459,6 +596,13 @@ func (x *Metadata) GetAnnotations() map[string]string {
 		return x.Annotations
 	}
 	return nil
+}
+
+func (x *Metadata) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
 }
 
 // CorsPolicySpec is what a policy says.
@@ -556,7 +700,7 @@ type CorsPolicySpec struct {
 
 func (x *CorsPolicySpec) Reset() {
 	*x = CorsPolicySpec{}
-	mi := &file_corsgate_v1_policy_proto_msgTypes[3]
+	mi := &file_corsgate_v1_policy_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -568,7 +712,7 @@ func (x *CorsPolicySpec) String() string {
 func (*CorsPolicySpec) ProtoMessage() {}
 
 func (x *CorsPolicySpec) ProtoReflect() protoreflect.Message {
-	mi := &file_corsgate_v1_policy_proto_msgTypes[3]
+	mi := &file_corsgate_v1_policy_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -581,7 +725,7 @@ func (x *CorsPolicySpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CorsPolicySpec.ProtoReflect.Descriptor instead.
 func (*CorsPolicySpec) Descriptor() ([]byte, []int) {
-	return file_corsgate_v1_policy_proto_rawDescGZIP(), []int{3}
+	return file_corsgate_v1_policy_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *CorsPolicySpec) GetTargets() []*Target {
@@ -745,7 +889,7 @@ type TemporaryOrigin struct {
 
 func (x *TemporaryOrigin) Reset() {
 	*x = TemporaryOrigin{}
-	mi := &file_corsgate_v1_policy_proto_msgTypes[4]
+	mi := &file_corsgate_v1_policy_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -757,7 +901,7 @@ func (x *TemporaryOrigin) String() string {
 func (*TemporaryOrigin) ProtoMessage() {}
 
 func (x *TemporaryOrigin) ProtoReflect() protoreflect.Message {
-	mi := &file_corsgate_v1_policy_proto_msgTypes[4]
+	mi := &file_corsgate_v1_policy_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -770,7 +914,7 @@ func (x *TemporaryOrigin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TemporaryOrigin.ProtoReflect.Descriptor instead.
 func (*TemporaryOrigin) Descriptor() ([]byte, []int) {
-	return file_corsgate_v1_policy_proto_rawDescGZIP(), []int{4}
+	return file_corsgate_v1_policy_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *TemporaryOrigin) GetOrigin() string {
@@ -806,7 +950,7 @@ type Exceptions struct {
 
 func (x *Exceptions) Reset() {
 	*x = Exceptions{}
-	mi := &file_corsgate_v1_policy_proto_msgTypes[5]
+	mi := &file_corsgate_v1_policy_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -818,7 +962,7 @@ func (x *Exceptions) String() string {
 func (*Exceptions) ProtoMessage() {}
 
 func (x *Exceptions) ProtoReflect() protoreflect.Message {
-	mi := &file_corsgate_v1_policy_proto_msgTypes[5]
+	mi := &file_corsgate_v1_policy_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -831,7 +975,7 @@ func (x *Exceptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Exceptions.ProtoReflect.Descriptor instead.
 func (*Exceptions) Descriptor() ([]byte, []int) {
-	return file_corsgate_v1_policy_proto_rawDescGZIP(), []int{5}
+	return file_corsgate_v1_policy_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Exceptions) GetAnyOriginWithCredentials() string {
@@ -873,7 +1017,7 @@ type Target struct {
 
 func (x *Target) Reset() {
 	*x = Target{}
-	mi := &file_corsgate_v1_policy_proto_msgTypes[6]
+	mi := &file_corsgate_v1_policy_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -885,7 +1029,7 @@ func (x *Target) String() string {
 func (*Target) ProtoMessage() {}
 
 func (x *Target) ProtoReflect() protoreflect.Message {
-	mi := &file_corsgate_v1_policy_proto_msgTypes[6]
+	mi := &file_corsgate_v1_policy_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -898,7 +1042,7 @@ func (x *Target) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Target.ProtoReflect.Descriptor instead.
 func (*Target) Descriptor() ([]byte, []int) {
-	return file_corsgate_v1_policy_proto_rawDescGZIP(), []int{6}
+	return file_corsgate_v1_policy_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Target) GetHosts() []string {
@@ -926,7 +1070,7 @@ type CorsOriginSetSpec struct {
 
 func (x *CorsOriginSetSpec) Reset() {
 	*x = CorsOriginSetSpec{}
-	mi := &file_corsgate_v1_policy_proto_msgTypes[7]
+	mi := &file_corsgate_v1_policy_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -938,7 +1082,7 @@ func (x *CorsOriginSetSpec) String() string {
 func (*CorsOriginSetSpec) ProtoMessage() {}
 
 func (x *CorsOriginSetSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_corsgate_v1_policy_proto_msgTypes[7]
+	mi := &file_corsgate_v1_policy_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -951,12 +1095,223 @@ func (x *CorsOriginSetSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CorsOriginSetSpec.ProtoReflect.Descriptor instead.
 func (*CorsOriginSetSpec) Descriptor() ([]byte, []int) {
-	return file_corsgate_v1_policy_proto_rawDescGZIP(), []int{7}
+	return file_corsgate_v1_policy_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *CorsOriginSetSpec) GetOrigins() []string {
 	if x != nil {
 		return x.Origins
+	}
+	return nil
+}
+
+// CorsGuardrailSpec is what a guardrail forbids, and to whom. At least one thing
+// must be forbidden.
+type CorsGuardrailSpec struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The namespaces of the policies in its reach. Left out, it is all policies,
+	// those without a namespace among them.
+	Namespaces []string `protobuf:"bytes,1,rep,name=namespaces,proto3" json:"namespaces,omitempty"`
+	// The hosts in its reach, in the forms of a target's `hosts`: a policy is in
+	// reach if one of its targets shares a host with one of these. Left out, it is
+	// all hosts. A policy without targets is always in reach, for a route may name
+	// it anywhere.
+	Hosts []string `protobuf:"bytes,2,rep,name=hosts,proto3" json:"hosts,omitempty"`
+	// Domains: every origin that a policy lets in must be one of these hosts or lie
+	// below one (`shop.example` is `https://shop.example` and
+	// `https://a.b.shop.example`).
+	OriginSuffixes []string `protobuf:"bytes,3,rep,name=origin_suffixes,json=originSuffixes,proto3" json:"origin_suffixes,omitempty"`
+	// Origins that no policy may let in, in the forms of a policy's `origins`, but
+	// not `*`. A wildcard that would let one of them in is a breach too.
+	ForbiddenOrigins []string `protobuf:"bytes,4,rep,name=forbidden_origins,json=forbiddenOrigins,proto3" json:"forbidden_origins,omitempty"`
+	// Which origins calls with credentials may come from.
+	Credentials GuardrailCredentials `protobuf:"varint,5,opt,name=credentials,proto3,enum=corsgate.v1.GuardrailCredentials" json:"credentials,omitempty"`
+	// Whether policies must do without `originRegexes`.
+	NoOriginRegexes bool `protobuf:"varint,6,opt,name=no_origin_regexes,json=noOriginRegexes,proto3" json:"no_origin_regexes,omitempty"`
+	// Whether policies must do without `http` origins other than localhost.
+	NoPlainHttp bool `protobuf:"varint,7,opt,name=no_plain_http,json=noPlainHttp,proto3" json:"no_plain_http,omitempty"`
+	// Whether policies must do without `dangerously`.
+	NoExceptions bool `protobuf:"varint,8,opt,name=no_exceptions,json=noExceptions,proto3" json:"no_exceptions,omitempty"`
+	// The longest `maxAge`, as a duration in whole seconds. A policy that says
+	// none is within it.
+	MaxAge string `protobuf:"bytes,9,opt,name=max_age,json=maxAge,proto3" json:"max_age,omitempty"`
+	// Methods that no policy may allow, `*` included where it would allow them.
+	ForbiddenMethods []string `protobuf:"bytes,10,rep,name=forbidden_methods,json=forbiddenMethods,proto3" json:"forbidden_methods,omitempty"`
+	// Request headers that no policy may allow, in any case, `*` included where it
+	// would allow them.
+	ForbiddenRequestHeaders []string `protobuf:"bytes,11,rep,name=forbidden_request_headers,json=forbiddenRequestHeaders,proto3" json:"forbidden_request_headers,omitempty"`
+	// Response headers that no policy may expose, in any case, `*` included.
+	ForbiddenExposeHeaders []string `protobuf:"bytes,12,rep,name=forbidden_expose_headers,json=forbiddenExposeHeaders,proto3" json:"forbidden_expose_headers,omitempty"`
+	// Who may let any origin in. Left out, every policy may.
+	AnyOrigin     *AnyOriginRule `protobuf:"bytes,13,opt,name=any_origin,json=anyOrigin,proto3" json:"any_origin,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CorsGuardrailSpec) Reset() {
+	*x = CorsGuardrailSpec{}
+	mi := &file_corsgate_v1_policy_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CorsGuardrailSpec) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CorsGuardrailSpec) ProtoMessage() {}
+
+func (x *CorsGuardrailSpec) ProtoReflect() protoreflect.Message {
+	mi := &file_corsgate_v1_policy_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CorsGuardrailSpec.ProtoReflect.Descriptor instead.
+func (*CorsGuardrailSpec) Descriptor() ([]byte, []int) {
+	return file_corsgate_v1_policy_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *CorsGuardrailSpec) GetNamespaces() []string {
+	if x != nil {
+		return x.Namespaces
+	}
+	return nil
+}
+
+func (x *CorsGuardrailSpec) GetHosts() []string {
+	if x != nil {
+		return x.Hosts
+	}
+	return nil
+}
+
+func (x *CorsGuardrailSpec) GetOriginSuffixes() []string {
+	if x != nil {
+		return x.OriginSuffixes
+	}
+	return nil
+}
+
+func (x *CorsGuardrailSpec) GetForbiddenOrigins() []string {
+	if x != nil {
+		return x.ForbiddenOrigins
+	}
+	return nil
+}
+
+func (x *CorsGuardrailSpec) GetCredentials() GuardrailCredentials {
+	if x != nil {
+		return x.Credentials
+	}
+	return GuardrailCredentials_GUARDRAIL_CREDENTIALS_UNSPECIFIED
+}
+
+func (x *CorsGuardrailSpec) GetNoOriginRegexes() bool {
+	if x != nil {
+		return x.NoOriginRegexes
+	}
+	return false
+}
+
+func (x *CorsGuardrailSpec) GetNoPlainHttp() bool {
+	if x != nil {
+		return x.NoPlainHttp
+	}
+	return false
+}
+
+func (x *CorsGuardrailSpec) GetNoExceptions() bool {
+	if x != nil {
+		return x.NoExceptions
+	}
+	return false
+}
+
+func (x *CorsGuardrailSpec) GetMaxAge() string {
+	if x != nil {
+		return x.MaxAge
+	}
+	return ""
+}
+
+func (x *CorsGuardrailSpec) GetForbiddenMethods() []string {
+	if x != nil {
+		return x.ForbiddenMethods
+	}
+	return nil
+}
+
+func (x *CorsGuardrailSpec) GetForbiddenRequestHeaders() []string {
+	if x != nil {
+		return x.ForbiddenRequestHeaders
+	}
+	return nil
+}
+
+func (x *CorsGuardrailSpec) GetForbiddenExposeHeaders() []string {
+	if x != nil {
+		return x.ForbiddenExposeHeaders
+	}
+	return nil
+}
+
+func (x *CorsGuardrailSpec) GetAnyOrigin() *AnyOriginRule {
+	if x != nil {
+		return x.AnyOrigin
+	}
+	return nil
+}
+
+// AnyOriginRule is who may let any origin in with `origins: ["*"]`.
+type AnyOriginRule struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The names of the policies that may, such as `shop/public-fonts`, or all of a
+	// namespace (`assets/*`). An empty list is none.
+	Policies      []string `protobuf:"bytes,1,rep,name=policies,proto3" json:"policies,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AnyOriginRule) Reset() {
+	*x = AnyOriginRule{}
+	mi := &file_corsgate_v1_policy_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AnyOriginRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AnyOriginRule) ProtoMessage() {}
+
+func (x *AnyOriginRule) ProtoReflect() protoreflect.Message {
+	mi := &file_corsgate_v1_policy_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AnyOriginRule.ProtoReflect.Descriptor instead.
+func (*AnyOriginRule) Descriptor() ([]byte, []int) {
+	return file_corsgate_v1_policy_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *AnyOriginRule) GetPolicies() []string {
+	if x != nil {
+		return x.Policies
 	}
 	return nil
 }
@@ -978,11 +1333,18 @@ const file_corsgate_v1_policy_proto_rawDesc = "" +
 	"apiVersion\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x121\n" +
 	"\bmetadata\x18\x03 \x01(\v2\x15.corsgate.v1.MetadataR\bmetadata\x122\n" +
-	"\x04spec\x18\x04 \x01(\v2\x1e.corsgate.v1.CorsOriginSetSpecR\x04spec\"\x9e\x02\n" +
+	"\x04spec\x18\x04 \x01(\v2\x1e.corsgate.v1.CorsOriginSetSpecR\x04spec\"\xab\x01\n" +
+	"\rCorsGuardrail\x12\x1f\n" +
+	"\vapi_version\x18\x01 \x01(\tR\n" +
+	"apiVersion\x12\x12\n" +
+	"\x04kind\x18\x02 \x01(\tR\x04kind\x121\n" +
+	"\bmetadata\x18\x03 \x01(\v2\x15.corsgate.v1.MetadataR\bmetadata\x122\n" +
+	"\x04spec\x18\x04 \x01(\v2\x1e.corsgate.v1.CorsGuardrailSpecR\x04spec\"\xbc\x02\n" +
 	"\bMetadata\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x129\n" +
 	"\x06labels\x18\x02 \x03(\v2!.corsgate.v1.Metadata.LabelsEntryR\x06labels\x12H\n" +
-	"\vannotations\x18\x03 \x03(\v2&.corsgate.v1.Metadata.AnnotationsEntryR\vannotations\x1a9\n" +
+	"\vannotations\x18\x03 \x03(\v2&.corsgate.v1.Metadata.AnnotationsEntryR\vannotations\x12\x1c\n" +
+	"\tnamespace\x18\x04 \x01(\tR\tnamespace\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a>\n" +
@@ -1027,7 +1389,32 @@ const file_corsgate_v1_policy_proto_rawDesc = "" +
 	"\x05hosts\x18\x01 \x03(\tR\x05hosts\x12\x14\n" +
 	"\x05paths\x18\x02 \x03(\tR\x05paths\"-\n" +
 	"\x11CorsOriginSetSpec\x12\x18\n" +
-	"\aorigins\x18\x01 \x03(\tR\aorigins*\x93\x01\n" +
+	"\aorigins\x18\x01 \x03(\tR\aorigins\"\xd0\x04\n" +
+	"\x11CorsGuardrailSpec\x12\x1e\n" +
+	"\n" +
+	"namespaces\x18\x01 \x03(\tR\n" +
+	"namespaces\x12\x14\n" +
+	"\x05hosts\x18\x02 \x03(\tR\x05hosts\x12'\n" +
+	"\x0forigin_suffixes\x18\x03 \x03(\tR\x0eoriginSuffixes\x12+\n" +
+	"\x11forbidden_origins\x18\x04 \x03(\tR\x10forbiddenOrigins\x12C\n" +
+	"\vcredentials\x18\x05 \x01(\x0e2!.corsgate.v1.GuardrailCredentialsR\vcredentials\x12*\n" +
+	"\x11no_origin_regexes\x18\x06 \x01(\bR\x0fnoOriginRegexes\x12\"\n" +
+	"\rno_plain_http\x18\a \x01(\bR\vnoPlainHttp\x12#\n" +
+	"\rno_exceptions\x18\b \x01(\bR\fnoExceptions\x12\x17\n" +
+	"\amax_age\x18\t \x01(\tR\x06maxAge\x12+\n" +
+	"\x11forbidden_methods\x18\n" +
+	" \x03(\tR\x10forbiddenMethods\x12:\n" +
+	"\x19forbidden_request_headers\x18\v \x03(\tR\x17forbiddenRequestHeaders\x128\n" +
+	"\x18forbidden_expose_headers\x18\f \x03(\tR\x16forbiddenExposeHeaders\x129\n" +
+	"\n" +
+	"any_origin\x18\r \x01(\v2\x1a.corsgate.v1.AnyOriginRuleR\tanyOrigin\"+\n" +
+	"\rAnyOriginRule\x12\x1a\n" +
+	"\bpolicies\x18\x01 \x03(\tR\bpolicies*\xa6\x01\n" +
+	"\x14GuardrailCredentials\x12%\n" +
+	"!GUARDRAIL_CREDENTIALS_UNSPECIFIED\x10\x00\x12\x1f\n" +
+	"\x1bGUARDRAIL_CREDENTIALS_ALLOW\x10\x01\x12%\n" +
+	"!GUARDRAIL_CREDENTIALS_EXACT_HTTPS\x10\x02\x12\x1f\n" +
+	"\x1bGUARDRAIL_CREDENTIALS_NEVER\x10\x03*\x93\x01\n" +
 	"\x0eResourcePolicy\x12\x1f\n" +
 	"\x1bRESOURCE_POLICY_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x1bRESOURCE_POLICY_SAME_ORIGIN\x10\x01\x12\x1d\n" +
@@ -1059,44 +1446,52 @@ func file_corsgate_v1_policy_proto_rawDescGZIP() []byte {
 	return file_corsgate_v1_policy_proto_rawDescData
 }
 
-var file_corsgate_v1_policy_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_corsgate_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_corsgate_v1_policy_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_corsgate_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_corsgate_v1_policy_proto_goTypes = []any{
-	(ResourcePolicy)(0),       // 0: corsgate.v1.ResourcePolicy
-	(PreflightLists)(0),       // 1: corsgate.v1.PreflightLists
-	(Disposition)(0),          // 2: corsgate.v1.Disposition
-	(Enforcement)(0),          // 3: corsgate.v1.Enforcement
-	(*CorsPolicy)(nil),        // 4: corsgate.v1.CorsPolicy
-	(*CorsOriginSet)(nil),     // 5: corsgate.v1.CorsOriginSet
-	(*Metadata)(nil),          // 6: corsgate.v1.Metadata
-	(*CorsPolicySpec)(nil),    // 7: corsgate.v1.CorsPolicySpec
-	(*TemporaryOrigin)(nil),   // 8: corsgate.v1.TemporaryOrigin
-	(*Exceptions)(nil),        // 9: corsgate.v1.Exceptions
-	(*Target)(nil),            // 10: corsgate.v1.Target
-	(*CorsOriginSetSpec)(nil), // 11: corsgate.v1.CorsOriginSetSpec
-	nil,                       // 12: corsgate.v1.Metadata.LabelsEntry
-	nil,                       // 13: corsgate.v1.Metadata.AnnotationsEntry
+	(GuardrailCredentials)(0), // 0: corsgate.v1.GuardrailCredentials
+	(ResourcePolicy)(0),       // 1: corsgate.v1.ResourcePolicy
+	(PreflightLists)(0),       // 2: corsgate.v1.PreflightLists
+	(Disposition)(0),          // 3: corsgate.v1.Disposition
+	(Enforcement)(0),          // 4: corsgate.v1.Enforcement
+	(*CorsPolicy)(nil),        // 5: corsgate.v1.CorsPolicy
+	(*CorsOriginSet)(nil),     // 6: corsgate.v1.CorsOriginSet
+	(*CorsGuardrail)(nil),     // 7: corsgate.v1.CorsGuardrail
+	(*Metadata)(nil),          // 8: corsgate.v1.Metadata
+	(*CorsPolicySpec)(nil),    // 9: corsgate.v1.CorsPolicySpec
+	(*TemporaryOrigin)(nil),   // 10: corsgate.v1.TemporaryOrigin
+	(*Exceptions)(nil),        // 11: corsgate.v1.Exceptions
+	(*Target)(nil),            // 12: corsgate.v1.Target
+	(*CorsOriginSetSpec)(nil), // 13: corsgate.v1.CorsOriginSetSpec
+	(*CorsGuardrailSpec)(nil), // 14: corsgate.v1.CorsGuardrailSpec
+	(*AnyOriginRule)(nil),     // 15: corsgate.v1.AnyOriginRule
+	nil,                       // 16: corsgate.v1.Metadata.LabelsEntry
+	nil,                       // 17: corsgate.v1.Metadata.AnnotationsEntry
 }
 var file_corsgate_v1_policy_proto_depIdxs = []int32{
-	6,  // 0: corsgate.v1.CorsPolicy.metadata:type_name -> corsgate.v1.Metadata
-	7,  // 1: corsgate.v1.CorsPolicy.spec:type_name -> corsgate.v1.CorsPolicySpec
-	6,  // 2: corsgate.v1.CorsOriginSet.metadata:type_name -> corsgate.v1.Metadata
-	11, // 3: corsgate.v1.CorsOriginSet.spec:type_name -> corsgate.v1.CorsOriginSetSpec
-	12, // 4: corsgate.v1.Metadata.labels:type_name -> corsgate.v1.Metadata.LabelsEntry
-	13, // 5: corsgate.v1.Metadata.annotations:type_name -> corsgate.v1.Metadata.AnnotationsEntry
-	10, // 6: corsgate.v1.CorsPolicySpec.targets:type_name -> corsgate.v1.Target
-	2,  // 7: corsgate.v1.CorsPolicySpec.on_disallowed_origin:type_name -> corsgate.v1.Disposition
-	2,  // 8: corsgate.v1.CorsPolicySpec.navigations:type_name -> corsgate.v1.Disposition
-	3,  // 9: corsgate.v1.CorsPolicySpec.enforcement:type_name -> corsgate.v1.Enforcement
-	8,  // 10: corsgate.v1.CorsPolicySpec.temporary_origins:type_name -> corsgate.v1.TemporaryOrigin
-	0,  // 11: corsgate.v1.CorsPolicySpec.cross_origin_resource_policy:type_name -> corsgate.v1.ResourcePolicy
-	1,  // 12: corsgate.v1.CorsPolicySpec.preflight_lists:type_name -> corsgate.v1.PreflightLists
-	9,  // 13: corsgate.v1.CorsPolicySpec.dangerously:type_name -> corsgate.v1.Exceptions
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	8,  // 0: corsgate.v1.CorsPolicy.metadata:type_name -> corsgate.v1.Metadata
+	9,  // 1: corsgate.v1.CorsPolicy.spec:type_name -> corsgate.v1.CorsPolicySpec
+	8,  // 2: corsgate.v1.CorsOriginSet.metadata:type_name -> corsgate.v1.Metadata
+	13, // 3: corsgate.v1.CorsOriginSet.spec:type_name -> corsgate.v1.CorsOriginSetSpec
+	8,  // 4: corsgate.v1.CorsGuardrail.metadata:type_name -> corsgate.v1.Metadata
+	14, // 5: corsgate.v1.CorsGuardrail.spec:type_name -> corsgate.v1.CorsGuardrailSpec
+	16, // 6: corsgate.v1.Metadata.labels:type_name -> corsgate.v1.Metadata.LabelsEntry
+	17, // 7: corsgate.v1.Metadata.annotations:type_name -> corsgate.v1.Metadata.AnnotationsEntry
+	12, // 8: corsgate.v1.CorsPolicySpec.targets:type_name -> corsgate.v1.Target
+	3,  // 9: corsgate.v1.CorsPolicySpec.on_disallowed_origin:type_name -> corsgate.v1.Disposition
+	3,  // 10: corsgate.v1.CorsPolicySpec.navigations:type_name -> corsgate.v1.Disposition
+	4,  // 11: corsgate.v1.CorsPolicySpec.enforcement:type_name -> corsgate.v1.Enforcement
+	10, // 12: corsgate.v1.CorsPolicySpec.temporary_origins:type_name -> corsgate.v1.TemporaryOrigin
+	1,  // 13: corsgate.v1.CorsPolicySpec.cross_origin_resource_policy:type_name -> corsgate.v1.ResourcePolicy
+	2,  // 14: corsgate.v1.CorsPolicySpec.preflight_lists:type_name -> corsgate.v1.PreflightLists
+	11, // 15: corsgate.v1.CorsPolicySpec.dangerously:type_name -> corsgate.v1.Exceptions
+	0,  // 16: corsgate.v1.CorsGuardrailSpec.credentials:type_name -> corsgate.v1.GuardrailCredentials
+	15, // 17: corsgate.v1.CorsGuardrailSpec.any_origin:type_name -> corsgate.v1.AnyOriginRule
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_corsgate_v1_policy_proto_init() }
@@ -1104,14 +1499,14 @@ func file_corsgate_v1_policy_proto_init() {
 	if File_corsgate_v1_policy_proto != nil {
 		return
 	}
-	file_corsgate_v1_policy_proto_msgTypes[3].OneofWrappers = []any{}
+	file_corsgate_v1_policy_proto_msgTypes[4].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_corsgate_v1_policy_proto_rawDesc), len(file_corsgate_v1_policy_proto_rawDesc)),
-			NumEnums:      4,
-			NumMessages:   10,
+			NumEnums:      5,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,11 +1,13 @@
-// Command docgen makes what is derived from the comments of the schema of policies
-// and of their tests: the references in docs/policy.md and docs/testing.md, and the
-// table of field documentation that error texts quote. It reads a descriptor set
-// with source information from its input and writes to its output:
+// Command docgen makes what is derived from the schema of policies and of their
+// tests, and from its comments: the references in docs/policy.md and
+// docs/testing.md, the table of field documentation that error texts quote, and the
+// custom resources of Kubernetes. It reads a descriptor set with source information
+// from its input and writes to its output:
 //
 //	buf build -o - --as-file-descriptor-set | docgen > docs/policy.md
 //	buf build -o - --as-file-descriptor-set | docgen -tests > docs/testing.md
 //	buf build -o - --as-file-descriptor-set | docgen -go > policy/document/fielddocs_gen.go
+//	buf build -o - --as-file-descriptor-set | docgen -crds > deploy/kubernetes/crds.yaml
 package main
 
 import (
@@ -28,13 +30,14 @@ const (
 
 // options is what to make: without any, the reference of policies.
 type options struct {
-	asGo, tests bool
+	asGo, tests, crds bool
 }
 
 func main() {
 	var o options
 	flag.BoolVar(&o.asGo, "go", false, "write the table of field documentation as Go")
 	flag.BoolVar(&o.tests, "tests", false, "write of the documents that test policies")
+	flag.BoolVar(&o.crds, "crds", false, "write the custom resources of Kubernetes as YAML")
 	flag.Parse()
 	if err := run(os.Stdin, os.Stdout, o); err != nil {
 		fmt.Fprintln(os.Stderr, "docgen:", err)
@@ -52,9 +55,12 @@ func run(in io.Reader, out io.Writer, o options) error {
 		return err
 	}
 	var text []byte
-	if o.asGo {
+	switch {
+	case o.asGo:
 		text, err = golang(file)
-	} else {
+	case o.crds:
+		text, err = definitions(file)
+	default:
 		text, err = markdown(file, introduction)
 	}
 	if err != nil {

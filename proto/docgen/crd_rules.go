@@ -21,6 +21,8 @@ const (
 // itemsOf returns how many elements a list may have.
 func itemsOf(field string) int64 {
 	switch field {
+	case "CorsPolicySpec.targets", "Target.hosts", "Target.paths":
+		return 64
 	case "CorsPolicySpec.origins":
 		return ownOrigins
 	case "CorsOriginSetSpec.origins":
@@ -83,8 +85,8 @@ func rulesOf(name string) []validation {
 	case "CorsPolicySpec.preflightStatus":
 		return []validation{{
 			Rule: "self >= 200 && self <= 299",
-			Expressed: `"browsers take a preflight answer with status " + string(self) + " for a failure; ` +
-				`write a status from 200 to 299, or leave it out for 204 [preflight_status]"`,
+			Message: "browsers take a preflight answer with any other status for a failure; " +
+				"write a status from 200 to 299, or leave it out for 204 [preflight_status]",
 		}}
 	case "CorsPolicySpec.methods[]", "CorsGuardrailSpec.forbiddenMethods[]":
 		return methodRules(name == "CorsPolicySpec.methods[]")
@@ -245,7 +247,7 @@ func hostRules() []validation {
 			Message: `a host has neither a scheme nor a path; write the host alone, as in "api.shop.example" [host_invalid]`,
 		},
 		{
-			Rule:    "self == '*' || !self.contains('*') || self.startsWith('*.') && !self.substring(1).contains('*')",
+			Rule:    "self == '*' || self.lastIndexOf('*') < 1 && (!self.startsWith('*') || self.startsWith('*.'))",
 			Message: `a "*" stands alone or for whole labels in front; write it as in "*.shop.example" [host_invalid]`,
 		},
 	}

@@ -4,17 +4,23 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
+	"time"
 
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/util/connrotation"
 )
 
 // Bounds of what corsgate asks of the API server, which has its own fair shares.
 const (
 	clientQPS   = 100
 	clientBurst = 200
+
+	dialTimeout = 10 * time.Second
+	keepAlive   = 30 * time.Second
 )
 
 // Options is which cluster to read, and what of it.
@@ -92,6 +98,8 @@ func New(options Options) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
+	dialer := connrotation.NewDialer((&net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}).DialContext)
+	config.Dial = dialer.DialContext
 	transport, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return nil, &ConnectError{
@@ -111,7 +119,7 @@ func New(options Options) (*Source, error) {
 		logger = slog.Default()
 	}
 	return &Source{
-		client: client, config: config, transport: transport, places: places(options.Namespaces), logger: logger,
+		client: client, config: config, transport: transport, dialer: dialer, places: places(options.Namespaces), logger: logger,
 		memory: memory{byUID: map[string]*entry{}}, moved: make(chan struct{}, 1),
 	}, nil
 }

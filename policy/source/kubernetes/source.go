@@ -10,9 +10,9 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/connrotation"
 
 	"github.com/corsgate/corsgate/policy/source"
 )
@@ -34,6 +34,7 @@ type Source struct {
 	client    dynamic.Interface
 	config    *rest.Config
 	transport *http.Client
+	dialer    *connrotation.Dialer
 	places    []place
 	logger    *slog.Logger
 	memory    memory
@@ -85,6 +86,9 @@ func (s *Source) list(ctx context.Context) (*moment, error) {
 	for _, at := range s.places {
 		if err := s.listPlace(ctx, at, held); err != nil {
 			p, ok := problemAccess(at, err)
+			if ended := ctx.Err(); ended != nil {
+				err, ok = ended, false
+			}
 			if !ok {
 				return nil, fmt.Errorf("read %s from %s: %w", at.name, s, err)
 			}
@@ -130,8 +134,9 @@ func (s *Source) InStep() time.Time {
 	return s.inStep
 }
 
-// Close gives the connections to the cluster back. The source may be used again.
-func (s *Source) Close() { utilnet.CloseIdleConnectionsFor(s.transport.Transport) }
+// Close ends the connections to the cluster, those in use too. The source may be
+// used again.
+func (s *Source) Close() { s.dialer.CloseAll() }
 
 // delivered notes what the source's user knows, and when that was so.
 func (s *Source) delivered(held *moment, inStep time.Time) {

@@ -34,6 +34,11 @@ type Fixture struct {
 	// Quiet is a time in which the source would deliver a change. The suite
 	// waits for so long where nothing should come.
 	Quiet time.Duration
+	// Apart says that documents have authors who do not know of each other, so that
+	// one that is broken must not keep the changes of others from coming: it is a
+	// warning, and what it said last stays in its place, or else what lets nobody
+	// call.
+	Apart bool
 }
 
 // A Factory makes a source that reads an empty store of its own. It cleans up
@@ -103,6 +108,10 @@ func (t trial) loadBroken() {
 	t.Store.Break(t, "two")
 	got := t.load()
 	errs := got.Problems.Errors()
+	if t.Apart {
+		t.expectApart(got)
+		errs = got.Problems
+	}
 	if len(errs) == 0 {
 		t.Fatal("what is broken is no problem")
 	}
@@ -181,12 +190,18 @@ func (t trial) broken() {
 	t.load()
 	w := t.watch()
 	t.Store.Break(t, "two")
-	w.awaitErrors()
+	w.awaitBroken(state{"one": "https://one.example", "two": "https://two.example"})
+	if t.Apart {
+		t.put("one", "https://new.example")
+		w.awaitBroken(state{"one": "https://new.example", "two": "https://two.example"})
+		t.put("one", "https://one.example")
+		w.awaitBroken(state{"one": "https://one.example", "two": "https://two.example"})
+	}
 	t.put("two", "https://mended.example")
 	w.await(state{"one": "https://one.example", "two": "https://mended.example"})
 	// To what it was before, too: that differs from the last that was delivered.
 	t.Store.Break(t, "two")
-	w.awaitErrors()
+	w.awaitBroken(state{"one": "https://one.example", "two": "https://mended.example"})
 	t.put("two", "https://mended.example")
 	w.await(state{"one": "https://one.example", "two": "https://mended.example"})
 }

@@ -145,11 +145,38 @@ func (w *watching) await(want state) {
 	})
 }
 
-// awaitErrors waits until what was delivered last must not be used.
-func (w *watching) awaitErrors() {
+// awaitBroken waits until what was delivered last says that something is broken:
+// as a snapshot that must not be used or, where documents stand apart, as one in
+// which the last good version of what is broken stays.
+func (w *watching) awaitBroken(apart state) {
 	w.t.Helper()
-	w.awaitThat("a snapshot with errors", func(s source.Snapshot) bool { return len(s.Problems.Errors()) > 0 })
+	if !w.t.Apart {
+		w.awaitThat("a snapshot with errors", func(s source.Snapshot) bool { return len(s.Problems.Errors()) > 0 })
+		return
+	}
+	w.awaitThat("a warning, and "+fmt.Sprint(apart), func(s source.Snapshot) bool {
+		return len(s.Problems.Errors()) == 0 && len(s.Problems) > 0 && maps.Equal(stateOf(w.t, s), apart)
+	})
 }
+
+// expectApart expects that what is broken keeps nothing else from being used, and
+// lets nobody call.
+func (t trial) expectApart(s source.Snapshot) {
+	t.Helper()
+	if errs := s.Problems.Errors(); len(errs) > 0 {
+		t.Errorf("what is broken keeps the rest from being used:\n%v", errs)
+	}
+	got := stateOf(t, s)
+	if got["one"] != "https://one.example" {
+		t.Errorf("the documents are %v, which lack what is not broken", got)
+	}
+	if broken, ok := got["two"]; ok && broken != nobody {
+		t.Errorf("what is broken lets %q call", broken)
+	}
+}
+
+// nobody is the origin that stands in for none.
+const nobody = "https://corsgate.invalid"
 
 func (w *watching) awaitThat(what string, is func(source.Snapshot) bool) {
 	w.t.Helper()

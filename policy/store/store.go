@@ -67,7 +67,7 @@ func (k Key) String() string {
 type Text struct {
 	// File is what the writer calls it, for errors.
 	File string
-	// Data is YAML or JSON, one document.
+	// Data is YAML or JSON. Of several documents each is kept by itself.
 	Data string
 }
 
@@ -81,11 +81,13 @@ type OriginEdit struct {
 type Change struct {
 	Author string
 	Reason string
+	// Time is when the change is made. A store fills it in.
+	Time time.Time
 	// Put are documents to keep, new or in place of those of their key.
 	Put []Text
 	// Delete are documents to remove, which must exist.
 	Delete []Key
-	// Edits come after Put and Delete. Their sets must exist.
+	// Edits come after Put and Delete. Their sets must exist, and each is named once.
 	Edits []OriginEdit
 	// RolledBackTo is the revision that the change goes back to, or zero.
 	RolledBackTo int64
@@ -105,10 +107,13 @@ type Entry struct {
 // A DocumentChange is what became of one document.
 type DocumentChange struct {
 	Key Key
-	// Before and After are the document's texts; nil is none. A set whose origins
-	// are kept apart has them in neither.
+	// Before and After are the document's texts; nil is none.
 	Before, After *string
-	// Added and Removed are what changed of a set's origins that are kept apart.
+	// BeforeApart and AfterApart are whether it is a set whose origins are kept apart
+	// (see LargeSet). Then the text has none of them.
+	BeforeApart, AfterApart bool
+	// Added and Removed are what changed of origins that are kept apart: all of
+	// them where they were not, or are no more.
 	Added, Removed []string
 }
 

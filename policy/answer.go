@@ -161,6 +161,12 @@ func (r *recipe) prepare(p *press) answers {
 	return a
 }
 
+// barred is the recipe of a policy that lets nobody in: what is not cross-origin
+// learns that the answer depends on the origin, and nothing else.
+func (r *recipe) barred() *recipe {
+	return &recipe{name: r.name, varies: true, status: r.status, methods: &methodRules{}, headers: &headerRules{}}
+}
+
 func (r *recipe) prepareShared(p *press) answers {
 	var a answers
 	for i, routeVaries := range [...]bool{false, true} {
@@ -330,6 +336,7 @@ var details = [reasonCount]string{
 	ReasonCrossSiteNavigation: "This API takes no form posts from this origin.",
 	ReasonNoPolicy:            "No CORS policy governs this request.",
 	ReasonUnknownPolicy:       "The CORS policy that this route names is not loaded.",
+	ReasonGuardrail:           "The CORS policy of this API is not in force.",
 }
 
 func prepareRefusals(p *press) refusals {

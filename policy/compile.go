@@ -25,7 +25,23 @@ type Options struct {
 	NoPolicy Disposition
 	// Now decides which temporary origins are over. The zero time lets all in.
 	Now time.Time
+	// Breaches is what becomes of policies that do what a guardrail forbids.
+	Breaches Breaches
 }
+
+// Breaches is what becomes of policies that do what a guardrail forbids. None of
+// the ways lets them do it.
+type Breaches uint8
+
+const (
+	// BreachesRefused makes each breach an error, for those who look at policies
+	// before they come into force.
+	BreachesRefused Breaches = iota
+	// BreachesBarred makes each breach a warning, and bars the policy: it keeps its
+	// name and its targets, and refuses every cross-origin request. The others
+	// serve. See [Policy.Barred].
+	BreachesBarred
+)
 
 // Compile makes a set of documents. Where any problem is an error the set is
 // nil. All problems are reported at once, ordered by position.
@@ -39,6 +55,7 @@ func Compile(docs []Document, opts Options) (*Set, Problems) {
 			noPolicy: opts.NoPolicy,
 		},
 		originSets: map[string]*originSet{},
+		breaches:   opts.Breaches,
 	}
 	c.set.refusals = prepareRefusals(&c.press)
 	if opts.NoPolicy == DispositionDeny {
@@ -46,8 +63,11 @@ func Compile(docs []Document, opts Options) (*Set, Problems) {
 	}
 	ordered := orderDocuments(docs)
 	for _, doc := range ordered {
-		if m, ok := doc.Message.(*corsgatev1.CorsOriginSet); ok {
+		switch m := doc.Message.(type) {
+		case *corsgatev1.CorsOriginSet:
 			c.addOriginSet(doc, m)
+		case *corsgatev1.CorsGuardrail:
+			c.addGuardrail(doc, m)
 		}
 	}
 	for _, doc := range ordered {
@@ -56,6 +76,7 @@ func Compile(docs []Document, opts Options) (*Set, Problems) {
 		}
 	}
 	c.warnUnusedSets()
+	c.lintGuardrails()
 	c.lintTargets()
 	c.problems.Sort()
 	if len(c.problems.Errors()) > 0 {
@@ -67,20 +88,28 @@ func Compile(docs []Document, opts Options) (*Set, Problems) {
 }
 
 // orderDocuments makes the outcome independent of the order in which documents
-// come: by name, and where two have one name by position.
+// come: by name and kind, and where two have one key by position.
 func orderDocuments(docs []Document) []*Document {
-	ordered := make([]*Document, len(docs))
-	for i := range docs {
-		ordered[i] = &docs[i]
+	type named struct {
+		doc        *Document
+		name, kind string
 	}
-	slices.SortStableFunc(ordered, func(a, b *Document) int {
-		pa, pb := a.at(a.Root), b.at(b.Root)
-		return cmp.Or(
-			cmp.Compare(documentName(a), documentName(b)),
-			cmp.Compare(pa.File, pb.File),
-			cmp.Compare(pa.Line, pb.Line),
-		)
+	byKey := make([]named, len(docs))
+	for i := range docs {
+		key := docs[i].Key()
+		byKey[i] = named{&docs[i], key.FullName(), key.Kind}
+	}
+	slices.SortStableFunc(byKey, func(a, b named) int {
+		if c := cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.kind, b.kind)); c != 0 {
+			return c
+		}
+		pa, pb := a.doc.at(a.doc.Root), b.doc.at(b.doc.Root)
+		return cmp.Or(cmp.Compare(pa.File, pb.File), cmp.Compare(pa.Line, pb.Line))
 	})
+	ordered := make([]*Document, len(docs))
+	for i := range byKey {
+		ordered[i] = byKey[i].doc
+	}
 	return ordered
 }
 
@@ -144,11 +173,15 @@ func hashTexts(h hash.Hash, list []string) {
 
 // A compiler collects what Compile makes and finds.
 type compiler struct {
-	set        *Set
+	set *Set
+	// originSets is by full name.
 	originSets map[string]*originSet
-	problems   Problems
-	press      press
-	now        time.Time
+	breaches   Breaches
+	// scans holds what guardrails have found in origin sets.
+	scans    map[scanKey]*originScan
+	problems Problems
+	press    press
+	now      time.Time
 	// seed is that of the set's tables of origins.
 	seed maphash.Seed
 	// expired counts the temporary origins that are over: what the set does
@@ -174,7 +207,7 @@ func (c *compiler) report(doc *Document, at *Place, severity Severity, path stri
 }
 
 func (c *compiler) addOriginSet(doc *Document, m *corsgatev1.CorsOriginSet) {
-	name := m.GetMetadata().GetName()
+	name := doc.Key().FullName()
 	if first, ok := c.originSets[name]; ok {
 		c.reportTwin(doc, first.doc, "origin set", name)
 		return
@@ -252,7 +285,7 @@ func (c *compiler) warnUnusedSets() {
 		if !set.used {
 			name := set.doc.Root.Field("metadata").Field("name")
 			c.report(set.doc, name, SeverityWarning, "metadata.name", &fault{
-				"origin_set_unused", fmt.Sprintf("no policy names the origin set %q", documentName(set.doc)), "name it in a policy's originSets, or remove it",
+				"origin_set_unused", fmt.Sprintf("no policy names the origin set %q", set.doc.Key().FullName()), "name it in a policy's originSets, or remove it",
 			})
 		}
 	}

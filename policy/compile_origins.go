@@ -82,6 +82,7 @@ func (b *policyBuilder) temporaryOrigins(rules *originRules) {
 		texts[i] = entry.GetOrigin()
 		ends[i] = b.until(i, entry.GetUntil())
 	}
+	b.ends = ends
 	rules.temporary = newOriginIndex(b.seed, b.doc, partTemporaryOrigins, texts)
 	b.addOrigins(&rules.temporary, func(at int32, p *pattern) *fault {
 		if p.form == patternAny {
@@ -191,20 +192,55 @@ func hasLooseDot(re *syntax.Regexp, repeated bool) bool {
 
 // originSetsOf finds the sets that the policy names.
 func (b *policyBuilder) originSetsOf(rules *originRules) {
-	names := b.spec.GetOriginSets()
-	for i, name := range names {
-		set, ok := b.originSets[name]
+	seen := map[*originSet]bool{}
+	for i, name := range b.spec.GetOriginSets() {
+		set, ok := b.originSets[OriginSetName(b.policy.Namespace, name)]
 		switch {
 		case !ok:
-			b.failItem("originSets", i, &fault{"origin_set_unknown", fmt.Sprintf("there is no origin set %q", name), nearest(name, slices.Sorted(maps.Keys(b.originSets)))})
-		case slices.Index(names, name) < i:
+			b.failItem("originSets", i, &fault{"origin_set_unknown", fmt.Sprintf("there is no origin set %q", OriginSetName(b.policy.Namespace, name)), b.nearestSet(name)})
+		case seen[set]:
 			b.warnItem("originSets", i, &fault{"origin_set_duplicate", fmt.Sprintf("%q is listed already", name), "remove one of them"})
 		default:
-			set.used = true
+			seen[set], set.used = true, true
 			b.checkSet(i, set)
 			rules.sets = append(rules.sets, &set.index)
 		}
 	}
+}
+
+// nearestSet says which origin set was most likely meant, as the policy would write
+// its name.
+func (b *policyBuilder) nearestSet(reference string) string {
+	_, base, ok := strings.Cut(reference, "/")
+	if !ok {
+		base = reference
+	}
+	var known, namesakes []string
+	for _, full := range slices.Sorted(maps.Keys(b.originSets)) {
+		written := b.reference(full)
+		known = append(known, written)
+		if b.originSets[full].doc.Key().Name == base {
+			namesakes = append(namesakes, written)
+		}
+	}
+	if len(namesakes) > 0 {
+		return "did you mean " + quote(namesakes[0]) + "?"
+	}
+	return nearest(reference, known)
+}
+
+// reference is how the policy names an origin set in originSets.
+func (b *policyBuilder) reference(full string) string {
+	namespace, name, ok := strings.Cut(full, "/")
+	switch {
+	case !ok && b.policy.Namespace == "":
+		return full
+	case !ok:
+		return "/" + full
+	case namespace == b.policy.Namespace:
+		return name
+	}
+	return full
 }
 
 // checkSet refuses a set that the policy's credentials must not go to.

@@ -21,7 +21,8 @@ const (
 
 // addPolicy compiles one policy into the set.
 func (c *compiler) addPolicy(doc *Document, m *corsgatev1.CorsPolicy) {
-	name := m.GetMetadata().GetName()
+	key := doc.Key()
+	name := key.FullName()
 	if first, ok := c.set.byName[name]; ok {
 		c.reportTwin(doc, first.doc, "policy", name)
 		return
@@ -33,6 +34,7 @@ func (c *compiler) addPolicy(doc *Document, m *corsgatev1.CorsPolicy) {
 		place:    doc.Root.Field("spec"),
 		policy: &Policy{
 			Name:       name,
+			Namespace:  key.Namespace,
 			Position:   doc.at(doc.Root),
 			index:      len(c.set.policies),
 			doc:        doc,
@@ -48,9 +50,12 @@ func (c *compiler) addPolicy(doc *Document, m *corsgatev1.CorsPolicy) {
 	b.origins()
 	b.exceptions()
 	b.methods()
-	expose := b.headers()
-	b.policy.answers = b.recipe(expose).prepare(&b.press)
+	answers := b.recipe(b.headers())
 	b.lint()
+	if b.guard(); b.policy.Barred() {
+		answers = answers.barred()
+	}
+	b.policy.answers = answers.prepare(&b.press)
 }
 
 func disposition(d corsgatev1.Disposition) Disposition {
@@ -68,6 +73,8 @@ type policyBuilder struct {
 	spec   *corsgatev1.CorsPolicySpec
 	place  *Place
 	policy *Policy
+	// ends holds when each of the temporary origins is over.
+	ends []time.Time
 	// needed is which exceptions something in the policy would need.
 	needed [exceptionCount]bool
 }
@@ -319,18 +326,27 @@ func (b *policyBuilder) maxAge() string {
 	if text == "" {
 		return ""
 	}
+	age, f := parseMaxAge(text)
+	if f != nil {
+		b.fail("maxAge", f)
+	}
+	return strconv.FormatInt(int64(age/time.Second), 10)
+}
+
+// parseMaxAge reads for how long a preflight may be remembered.
+func parseMaxAge(text string) (time.Duration, *fault) {
 	age, err := time.ParseDuration(text)
 	switch {
 	case err != nil:
-		b.fail("maxAge", &fault{"max_age_invalid", quote(text) + " is not a duration", "write hours, minutes or seconds, such as \"2h\" or \"600s\""})
+		return 0, &fault{"max_age_invalid", quote(text) + " is not a duration", "write hours, minutes or seconds, such as \"2h\" or \"600s\""}
 	case age < 0:
-		b.fail("maxAge", &fault{"max_age_invalid", quote(text) + " is negative", "write \"0s\" to keep browsers from remembering preflights"})
+		return 0, &fault{"max_age_invalid", quote(text) + " is negative", "write \"0s\" to keep browsers from remembering preflights"}
 	case age%time.Second != 0:
-		b.fail("maxAge", &fault{"max_age_invalid", quote(text) + " is not in whole seconds", "write whole seconds"})
+		return 0, &fault{"max_age_invalid", quote(text) + " is not in whole seconds", "write whole seconds"}
 	case age > longestMaxAge:
-		b.fail("maxAge", &fault{"max_age_too_long", quote(text) + " is more than a day, and no browser remembers a preflight for longer", "write \"24h\" or less"})
+		return 0, &fault{"max_age_too_long", quote(text) + " is more than a day, and no browser remembers a preflight for longer", "write \"24h\" or less"}
 	}
-	return strconv.FormatInt(int64(age/time.Second), 10)
+	return age, nil
 }
 
 func (b *policyBuilder) preflightStatus() int {

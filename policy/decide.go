@@ -143,6 +143,11 @@ func (s *Set) ungoverned(kind Kind, known bool) Decision {
 // strangers decides for an origin that may not call.
 func (s *Set) strangers(d *Decision, r *Request) {
 	p := d.Policy
+	if p.Barred() {
+		d.Reason, d.rule = ReasonGuardrail, p.breach
+		s.refuse(d)
+		return
+	}
 	pass := p.disallowed == DispositionPass
 	part := partOnDisallowedOrigin
 	if d.Kind == KindActual && r.FetchMode == "navigate" && d.Reason != ReasonOriginMalformed {

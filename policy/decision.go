@@ -81,6 +81,9 @@ const (
 	ReasonNoPolicy
 	// ReasonUnknownPolicy is of a route that names a policy that is not loaded.
 	ReasonUnknownPolicy
+	// ReasonGuardrail is of a policy that does what a guardrail forbids, and so lets
+	// nobody in.
+	ReasonGuardrail
 	// ReasonDisabled is of a policy with `enforcement: DISABLED`.
 	ReasonDisabled
 
@@ -140,6 +143,7 @@ var reasonWords = [reasonCount]string{
 	ReasonTooManyHeaders:      "too_many_headers",
 	ReasonNoPolicy:            "no_policy",
 	ReasonUnknownPolicy:       "unknown_policy",
+	ReasonGuardrail:           "guardrail",
 	ReasonDisabled:            "disabled",
 }
 

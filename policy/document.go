@@ -11,7 +11,8 @@ type Document struct {
 	// File names where the document came from: a path as the user gave it, or
 	// the key of a store.
 	File string
-	// Message is a *corsgatev1.CorsPolicy or a *corsgatev1.CorsOriginSet.
+	// Message is a *corsgatev1.CorsPolicy, a *corsgatev1.CorsOriginSet or a
+	// *corsgatev1.CorsGuardrail.
 	Message proto.Message
 	// Texts may hold the message's origins once more, each followed by a line
 	// feed. Where it does, and shares their memory, a set needs no copy of them.

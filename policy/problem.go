@@ -42,6 +42,9 @@ type Problem struct {
 	Reason string `json:"reason"`
 	// Mend says what to write instead. It may be empty.
 	Mend string `json:"mend,omitempty"`
+	// Guardrail is the name of the guardrail that forbids what stands here. It is
+	// empty for problems of other kinds.
+	Guardrail string `json:"guardrail,omitempty"`
 }
 
 // Error returns the problem on one line: position, severity, reason, mend, code.

@@ -14,8 +14,8 @@ type Rule struct {
 	// Text is what the part says, such as "https://*.shop.example". It is empty
 	// where the document does not mention the part.
 	Text string
-	// Document is the name of the document that holds the part: a policy or an
-	// origin set.
+	// Document is the full name of the document that holds the part: a policy or
+	// an origin set.
 	Document string
 	// Position is where the part stands, or where the part that should hold it
 	// does.
@@ -44,6 +44,16 @@ const (
 	partOnDisallowedOrigin
 	partNavigations
 	partEnforcement
+
+	// What only a guardrail can point at.
+	partOriginSets
+	partCredentials
+	partMaxAge
+	partExposeHeaders
+	partPresets
+	partDangerously
+	// The parts of a guardrail itself.
+	partForbiddenOrigins
 )
 
 var partNames = [...]string{
@@ -56,6 +66,13 @@ var partNames = [...]string{
 	partOnDisallowedOrigin: "onDisallowedOrigin",
 	partNavigations:        "navigations",
 	partEnforcement:        "enforcement",
+	partOriginSets:         "originSets",
+	partCredentials:        "credentials",
+	partMaxAge:             "maxAge",
+	partExposeHeaders:      "exposeHeaders",
+	partPresets:            "presets",
+	partDangerously:        "dangerously",
+	partForbiddenOrigins:   "forbiddenOrigins",
 }
 
 // whole is the index of a rule that is a field and not one of its elements.
@@ -66,7 +83,7 @@ func (r ruleRef) resolve() (Rule, bool) {
 	if r.part == partNone {
 		return Rule{}, false
 	}
-	return Rule{Field: string(r.appendField(nil)), Text: r.text(), Document: documentName(r.doc), Position: r.position()}, true
+	return Rule{Field: string(r.appendField(nil)), Text: r.text(), Document: r.doc.Key().FullName(), Position: r.position()}, true
 }
 
 // appendField writes the path of the part within its document.
@@ -122,16 +139,10 @@ func (r ruleRef) text() string {
 	case *corsgatev1.CorsOriginSet:
 		list = m.GetSpec().GetOrigins()
 	case *corsgatev1.CorsPolicy:
-		switch r.part {
-		case partTemporaryOrigins:
+		if r.part == partTemporaryOrigins {
 			return m.GetSpec().GetTemporaryOrigins()[r.index].GetOrigin()
-		case partOriginRegexes:
-			list = m.GetSpec().GetOriginRegexes()
-		case partOrigins:
-			list = m.GetSpec().GetOrigins()
-		case partExcludeOrigins:
-			list = m.GetSpec().GetExcludeOrigins()
 		}
+		list = partList(m.GetSpec(), r.part)
 	}
 	if int(r.index) < len(list) {
 		return list[r.index]
@@ -139,12 +150,25 @@ func (r ruleRef) text() string {
 	return ""
 }
 
-func documentName(d *Document) string {
-	switch m := d.Message.(type) {
-	case *corsgatev1.CorsPolicy:
-		return m.GetMetadata().GetName()
-	case *corsgatev1.CorsOriginSet:
-		return m.GetMetadata().GetName()
+// partList is the list of texts that a part of a policy is.
+func partList(spec *corsgatev1.CorsPolicySpec, part rulePart) []string {
+	switch part {
+	case partOrigins:
+		return spec.GetOrigins()
+	case partOriginRegexes:
+		return spec.GetOriginRegexes()
+	case partExcludeOrigins:
+		return spec.GetExcludeOrigins()
+	case partOriginSets:
+		return spec.GetOriginSets()
+	case partMethods:
+		return spec.GetMethods()
+	case partRequestHeaders:
+		return spec.GetRequestHeaders()
+	case partExposeHeaders:
+		return spec.GetExposeHeaders()
+	case partPresets:
+		return spec.GetPresets()
 	}
-	return ""
+	return nil
 }

@@ -11,6 +11,7 @@ import (
 type Set struct {
 	revision   string
 	policies   []*Policy
+	guardrails []*Guardrail
 	originSets int
 	exceptions []Exception
 	expires    time.Time
@@ -33,6 +34,21 @@ func (s *Set) Revision() string { return s.revision }
 // Policies returns the policies, ordered by name. The caller must not change
 // the slice.
 func (s *Set) Policies() []*Policy { return s.policies }
+
+// Guardrails returns the guardrails, ordered by name. The caller must not change
+// the slice.
+func (s *Set) Guardrails() []*Guardrail { return s.guardrails }
+
+// Barred returns the policies that do what a guardrail forbids, ordered by name.
+func (s *Set) Barred() []*Policy {
+	var barred []*Policy
+	for _, p := range s.policies {
+		if p.Barred() {
+			barred = append(barred, p)
+		}
+	}
+	return barred
+}
 
 // OriginSets returns how many origin sets there are.
 func (s *Set) OriginSets() int { return s.originSets }
@@ -61,8 +77,10 @@ type Exception struct {
 
 // A Policy is one compiled policy.
 type Policy struct {
-	// Name is unique within its set.
+	// Name is the full name, such as "shop/storefront". It is unique within its set.
 	Name string
+	// Namespace is the policy's, and empty where it has none.
+	Namespace string
 	// Position is where the policy's document stands.
 	Position Position
 	// Enforcement says whether the policy is in force.
@@ -82,10 +100,34 @@ type Policy struct {
 	disallowed Disposition
 	navigation Disposition
 	answers    answers
+
+	// breaches is what the policy does that guardrails forbid, and breach the part
+	// of it that refusals name. A policy with breaches lets no origin in.
+	breaches Problems
+	breach   ruleRef
 }
 
 // Index is the policy's place in [Set.Policies].
 func (p *Policy) Index() int { return p.index }
+
+// Barred reports whether the policy does what a guardrail forbids. Such a policy
+// keeps its name and its targets, and lets no origin in: every cross-origin request
+// is refused with [ReasonGuardrail], whatever the policy says of origins that may
+// not call.
+//
+// Its enforcement counts all the same. A barred policy that is REPORT_ONLY records
+// these refusals and changes nothing, and one that is DISABLED decides nothing:
+// neither grants anything, with or without the guardrail, so that refusing in their
+// place would break services and protect nobody.
+func (p *Policy) Barred() bool { return len(p.breaches) > 0 }
+
+// Breaches returns what the policy does that guardrails forbid. The caller must not
+// change it.
+func (p *Policy) Breaches() Problems { return p.breaches }
+
+// OriginSet returns the full name of the origin set that an entry of the policy's
+// `originSets` names.
+func (p *Policy) OriginSet(reference string) string { return OriginSetName(p.Namespace, reference) }
 
 // Spec returns what the policy's document says. The caller must not change it.
 func (p *Policy) Spec() *corsgatev1.CorsPolicySpec { return p.spec }

@@ -56,6 +56,7 @@ func (p *Policies) renew(ctx context.Context) {
 	p.live.Store(p.prepare(set))
 	p.status.Store(&status)
 	p.metrics.reloads.WithLabelValues(resultRenewed).Inc()
+	p.metrics.barred.Set(float64(len(set.Barred())))
 	p.logger.LogAttrs(ctx, slog.LevelInfo, "a temporary origin is over",
 		append([]slog.Attr{slog.String("revision", set.Revision())}, problemAttrs(problems)...)...)
 }

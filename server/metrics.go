@@ -67,6 +67,7 @@ type metrics struct {
 	reloadSuccess prometheus.Gauge
 	reloadTime    prometheus.Gauge
 	policies      prometheus.Gauge
+	barred        prometheus.Gauge
 	revisionInfo  *prometheus.GaugeVec
 }
 
@@ -104,6 +105,10 @@ func newMetrics(build Build) *metrics {
 			Name: "corsgate_policies",
 			Help: "Policies in force.",
 		}),
+		barred: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "corsgate_barred_policies",
+			Help: "Policies that do what a guardrail forbids, and let nobody in for it.",
+		}),
 		revisionInfo: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "corsgate_revision_info",
 			Help: "1, labelled with the revision of the policy set in force.",
@@ -121,7 +126,7 @@ func newMetrics(build Build) *metrics {
 	buildInfo.Set(1)
 	m.registry.MustRegister(
 		m.decisions, m.checkDuration, m.checkErrors, m.reloads, m.reloadSuccess, m.reloadTime,
-		m.policies, m.revisionInfo, buildInfo,
+		m.policies, m.barred, m.revisionInfo, buildInfo,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)

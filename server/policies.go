@@ -135,9 +135,11 @@ func (p *Policies) Load(ctx context.Context, snapshot source.Snapshot) bool {
 	return true
 }
 
-// compile compiles a snapshot for the time that it is now.
+// compile compiles a snapshot for the time that it is now. A policy that does what a
+// guardrail forbids is barred, and does not keep the others from serving.
 func (p *Policies) compile(snapshot source.Snapshot) (*policy.Set, policy.Problems) {
 	options := p.options
+	options.Breaches = policy.BreachesBarred
 	options.Now = p.now()
 	return CompileSnapshot(snapshot, options)
 }
@@ -237,6 +239,8 @@ func (p *Policies) report(ctx context.Context, previous *live, set *policy.Set, 
 	m.reloadSuccess.Set(1)
 	m.reloadTime.Set(float64(p.now().UnixMilli()) / float64(time.Second/time.Millisecond))
 	m.policies.Set(float64(len(set.Policies())))
+	barred := len(set.Barred())
+	m.barred.Set(float64(barred))
 	m.revisionInfo.Reset()
 	m.revisionInfo.WithLabelValues(set.Revision()).Set(1)
 
@@ -249,6 +253,7 @@ func (p *Policies) report(ctx context.Context, previous *live, set *policy.Set, 
 		slog.String("revision", set.Revision()),
 		slog.String("previous_revision", old),
 		slog.Int("policies", len(set.Policies())),
+		slog.Int("barred", barred),
 	}
 	p.logger.LogAttrs(ctx, level, "policies loaded", append(attrs, problemAttrs(problems)...)...)
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"strings"
 	"time"
 
 	"github.com/corsgate/corsgate/policy"
@@ -23,6 +24,8 @@ type View struct {
 	// Files and OriginSets count what the set was made from.
 	Files      int `json:"files"`
 	OriginSets int `json:"originSets"`
+	// Barred counts the policies that do what a guardrail forbids.
+	Barred int `json:"barred"`
 	// NoPolicy is what becomes of cross-origin requests that no policy governs.
 	NoPolicy string `json:"noPolicy"`
 	// LastReload is how the last attempt to load policies went.
@@ -30,7 +33,9 @@ type View struct {
 	// Exceptions are the dangers that policies take upon themselves, with the
 	// reasons that they give.
 	Exceptions []policy.Exception `json:"exceptions"`
-	// Policies are those in force, by name.
+	// Guardrails are what no policy in their reach may do, by name.
+	Guardrails []GuardrailView `json:"guardrails"`
+	// Policies are those in force, and those that are barred, by name.
 	Policies []PolicyView `json:"policies"`
 }
 
@@ -48,10 +53,15 @@ type Reload struct {
 
 // PolicyView is one policy in force, as its document says it.
 type PolicyView struct {
+	// Name is the full name, the namespace included.
 	Name        string          `json:"name"`
+	Namespace   string          `json:"namespace,omitempty"`
 	Position    policy.Position `json:"position"`
 	Enforcement string          `json:"enforcement"`
 	Targets     []TargetView    `json:"targets"`
+	// Breaches is what the policy does that guardrails forbid. With any of them it
+	// lets nobody in.
+	Breaches policy.Problems `json:"breaches,omitempty"`
 
 	Origins       []string `json:"origins"`
 	OriginSets    []string `json:"originSets,omitempty"`
@@ -72,6 +82,37 @@ type PolicyView struct {
 
 	OnDisallowedOrigin string `json:"onDisallowedOrigin"`
 	Navigations        string `json:"navigations"`
+}
+
+// GuardrailView is a guardrail, as its document says it, and whom it reaches.
+type GuardrailView struct {
+	Name     string          `json:"name"`
+	Position policy.Position `json:"position"`
+	// Policies are the full names of those in its reach.
+	Policies []string `json:"policies"`
+
+	// Namespaces and Hosts are absent where the guardrail holds for all.
+	Namespaces []string `json:"namespaces,omitempty"`
+	Hosts      []string `json:"hosts,omitempty"`
+
+	OriginSuffixes   []string `json:"originSuffixes,omitempty"`
+	ForbiddenOrigins []string `json:"forbiddenOrigins,omitempty"`
+	// Credentials is ALLOW, EXACT_HTTPS or NEVER.
+	Credentials             string   `json:"credentials"`
+	NoOriginRegexes         bool     `json:"noOriginRegexes,omitempty"`
+	NoPlainHTTP             bool     `json:"noPlainHttp,omitempty"`
+	NoExceptions            bool     `json:"noExceptions,omitempty"`
+	MaxAge                  string   `json:"maxAge,omitempty"`
+	ForbiddenMethods        []string `json:"forbiddenMethods,omitempty"`
+	ForbiddenRequestHeaders []string `json:"forbiddenRequestHeaders,omitempty"`
+	ForbiddenExposeHeaders  []string `json:"forbiddenExposeHeaders,omitempty"`
+	// AnyOrigin is who may let any origin in. It is absent where every policy may.
+	AnyOrigin *AnyOriginView `json:"anyOrigin,omitempty"`
+}
+
+// AnyOriginView is which policies may let any origin in.
+type AnyOriginView struct {
+	Policies []string `json:"policies"`
 }
 
 // TemporaryOriginView is an origin that may call until a day comes.
@@ -101,6 +142,7 @@ func (s *Server) view() *View {
 			Problems: append(policy.Problems{}, status.Problems...),
 		},
 		Exceptions: []policy.Exception{},
+		Guardrails: []GuardrailView{},
 		Policies:   []PolicyView{},
 	}
 	if status.Failure != nil {
@@ -113,6 +155,10 @@ func (s *Server) view() *View {
 	view.LoadedAt = moment(status.LoadedAt)
 	view.OriginSets = status.Set.OriginSets()
 	view.Exceptions = append(view.Exceptions, status.Set.Exceptions()...)
+	view.Barred = len(status.Set.Barred())
+	for _, one := range status.Set.Guardrails() {
+		view.Guardrails = append(view.Guardrails, viewGuardrail(one))
+	}
 	for _, one := range status.Set.Policies() {
 		view.Policies = append(view.Policies, viewPolicy(one))
 	}
@@ -124,9 +170,11 @@ func viewPolicy(p *policy.Policy) PolicyView {
 	spec := p.Spec()
 	view := PolicyView{
 		Name:               p.Name,
+		Namespace:          p.Namespace,
 		Position:           p.Position,
 		Enforcement:        p.Enforcement.String(),
 		Targets:            []TargetView{},
+		Breaches:           p.Breaches(),
 		Origins:            append([]string{}, spec.GetOrigins()...),
 		OriginSets:         spec.GetOriginSets(),
 		OriginRegexes:      spec.GetOriginRegexes(),
@@ -150,6 +198,38 @@ func viewPolicy(p *policy.Policy) PolicyView {
 	}
 	for _, target := range spec.GetTargets() {
 		view.Targets = append(view.Targets, TargetView{Hosts: target.GetHosts(), Paths: target.GetPaths()})
+	}
+	return view
+}
+
+// viewGuardrail returns one guardrail.
+func viewGuardrail(g *policy.Guardrail) GuardrailView {
+	spec := g.Spec()
+	view := GuardrailView{
+		Name:                    g.Name,
+		Position:                g.Position,
+		Policies:                []string{},
+		Namespaces:              spec.GetNamespaces(),
+		Hosts:                   spec.GetHosts(),
+		OriginSuffixes:          spec.GetOriginSuffixes(),
+		ForbiddenOrigins:        spec.GetForbiddenOrigins(),
+		Credentials:             "ALLOW",
+		NoOriginRegexes:         spec.GetNoOriginRegexes(),
+		NoPlainHTTP:             spec.GetNoPlainHttp(),
+		NoExceptions:            spec.GetNoExceptions(),
+		MaxAge:                  spec.GetMaxAge(),
+		ForbiddenMethods:        spec.GetForbiddenMethods(),
+		ForbiddenRequestHeaders: spec.GetForbiddenRequestHeaders(),
+		ForbiddenExposeHeaders:  spec.GetForbiddenExposeHeaders(),
+	}
+	for _, one := range g.Reach() {
+		view.Policies = append(view.Policies, one.Name)
+	}
+	if c := spec.GetCredentials(); c != corsgatev1.GuardrailCredentials_GUARDRAIL_CREDENTIALS_UNSPECIFIED {
+		view.Credentials = strings.TrimPrefix(c.String(), "GUARDRAIL_CREDENTIALS_")
+	}
+	if spec.GetAnyOrigin() != nil {
+		view.AnyOrigin = &AnyOriginView{Policies: append([]string{}, spec.GetAnyOrigin().GetPolicies()...)}
 	}
 	return view
 }

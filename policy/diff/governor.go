@@ -78,8 +78,8 @@ func (g *governor) gather() {
 	spec := g.spec
 	own := &originList{doc: g.doc, field: "origins", texts: spec.GetOrigins()}
 	g.includes = []*originList{own, g.temporary()}
-	for i, name := range spec.GetOriginSets() {
-		if set := g.side.sets[name]; set != nil && slices.Index(spec.GetOriginSets(), name) == i {
+	for _, name := range spec.GetOriginSets() {
+		if set := g.side.sets[g.policy.OriginSet(name)]; set != nil && !slices.Contains(g.includes, set) {
 			g.includes = append(g.includes, set)
 		}
 	}

@@ -47,7 +47,7 @@ func newSide(s Side) *side {
 		doc := &s.Documents[i]
 		switch m := doc.Message.(type) {
 		case *corsgatev1.CorsPolicy:
-			if p := compiled[m.GetMetadata().GetName()]; p != nil {
+			if p := compiled[doc.Key().FullName()]; p != nil {
 				entry := &policyDoc{policy: p, spec: p.Spec(), doc: doc, keys: p.TargetKeys()}
 				out.policies[p.Name] = entry
 				for _, key := range entry.keys {
@@ -55,7 +55,7 @@ func newSide(s Side) *side {
 				}
 			}
 		case *corsgatev1.CorsOriginSet:
-			name := m.GetMetadata().GetName()
+			name := doc.Key().FullName()
 			out.sets[name] = &originList{doc: doc, set: name, field: "origins", texts: m.GetSpec().GetOrigins()}
 		}
 	}

@@ -62,7 +62,8 @@ func (r *reporter) rewritten(before, after *policy.Policy) []Note {
 	if fields := differing(before.Spec(), after.Spec()); len(fields) > 0 {
 		note("%q is written differently and means the same: %s", after.Name, strings.Join(fields, ", "))
 	}
-	for _, name := range after.Spec().GetOriginSets() {
+	for _, reference := range after.Spec().GetOriginSets() {
+		name := after.OriginSet(reference)
 		was, is := r.before.sets[name], r.after.sets[name]
 		if was != nil && is != nil && !slices.Equal(was.texts, is.texts) {
 			place := position(is.doc, is.doc.Root)

@@ -17,11 +17,9 @@ const (
 	fieldKind       = "kind"
 	fieldMetadata   = "metadata"
 	fieldName       = "name"
+	fieldNamespace  = "namespace"
 	fieldSpec       = "spec"
 )
-
-// maxName is the length of the longest name in bytes.
-const maxName = 253
 
 // document reads one document. It reports whether the document is free of
 // errors.
@@ -45,7 +43,7 @@ func (r *reader) document(root *yaml.Node) (policy.Document, bool) {
 		return policy.Document{}, false
 	}
 	place := r.message(root, message.ProtoReflect(), nil)
-	r.required(root)
+	r.required(root, message)
 	doc := policy.Document{File: r.file, Message: message, Root: &place}
 	return doc, len(r.problems) == before
 }
@@ -112,8 +110,9 @@ func (r *reader) kind(root *yaml.Node) proto.Message {
 	return nil
 }
 
-// required checks that the document has a name and says something.
-func (r *reader) required(root *yaml.Node) {
+// required checks that the document has a name, where it may a namespace, and says
+// something.
+func (r *reader) required(root *yaml.Node, message proto.Message) {
 	if _, spec := lookup(root, fieldSpec); spec == nil {
 		r.missing(root, nil, fieldSpec, "write spec: and its fields below it")
 	}
@@ -130,9 +129,46 @@ func (r *reader) required(root *yaml.Node) {
 	switch {
 	case name == nil:
 		r.missing(metadata, at, fieldName, "write name: and a name of its own")
-	case isWritten(name) && name.Value != "" && !isName(name.Value):
+	case isWritten(name) && name.Value != "" && !policy.IsName(name.Value):
 		r.badName(name, at.field(fieldName))
 	}
+	r.namespace(metadata, message, at)
+}
+
+// namespace checks that a namespace is one, and that the kind has any.
+func (r *reader) namespace(metadata *yaml.Node, message proto.Message, at *path) {
+	key, value := lookup(metadata, fieldNamespace)
+	if key == nil {
+		return
+	}
+	at = at.field(fieldNamespace)
+	switch {
+	case !hasNamespace(message):
+		r.add(markOf(key), policy.Problem{
+			Code:   codeNamespaceMisplaced,
+			Field:  at.String(),
+			Reason: fmt.Sprintf("a %s has no namespace", kindOf(message)),
+			Mend:   "leave it out",
+		})
+	case isWritten(value) && value.Value != "" && !policy.IsNamespace(value.Value):
+		r.badNamespace(value, at)
+	}
+}
+
+func (r *reader) badNamespace(value *yaml.Node, at *path) {
+	p := policy.Problem{
+		Code:   codeBadNamespace,
+		Field:  at.String(),
+		Reason: quoted(value.Value) + " is not a namespace: lower-case letters, digits and - with a letter or digit at both ends",
+	}
+	better := strings.ReplaceAll(asName(value.Value), ".", "-")
+	if len(value.Value) > policy.MaxNamespace {
+		p.Reason = fmt.Sprintf("the namespace has %d characters, and %d are the limit", len(value.Value), policy.MaxNamespace)
+		p.Mend = "shorten it"
+	} else if policy.IsNamespace(better) {
+		p.Mend = "write " + better
+	}
+	r.add(markOf(value), p)
 }
 
 func (r *reader) badName(name *yaml.Node, at *path) {
@@ -141,8 +177,8 @@ func (r *reader) badName(name *yaml.Node, at *path) {
 		Field:  at.String(),
 		Reason: quoted(name.Value) + " is not a name: lower-case letters, digits, - and . with a letter or digit at both ends",
 	}
-	if len(name.Value) > maxName {
-		p.Reason = fmt.Sprintf("the name has %d characters, and %d are the limit", len(name.Value), maxName)
+	if len(name.Value) > policy.MaxName {
+		p.Reason = fmt.Sprintf("the name has %d characters, and %d are the limit", len(name.Value), policy.MaxName)
 		p.Mend = "shorten it"
 	} else if better := asName(name.Value); better != "" {
 		p.Mend = "write " + better
@@ -185,25 +221,6 @@ func isWritten(n *yaml.Node) bool {
 	return n.Kind == yaml.ScalarNode && n.Tag == tagText && !isTagged(n)
 }
 
-// isName reports whether a text is a DNS subdomain, RFC 1123: what Kubernetes
-// lets an object be called.
-func isName(s string) bool {
-	if len(s) > maxName {
-		return false
-	}
-	for label := range strings.SplitSeq(s, ".") {
-		if label == "" || label[0] == '-' || label[len(label)-1] == '-' {
-			return false
-		}
-		for i := range len(label) {
-			if c := label[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
-				return false
-			}
-		}
-	}
-	return true
-}
-
 // asName returns the name that is closest to a text, or nothing.
 func asName(s string) string {
 	s = strings.Map(func(c rune) rune {
@@ -216,7 +233,7 @@ func asName(s string) string {
 			return c
 		}
 	}, strings.ToLower(strings.TrimSpace(s)))
-	if s = strings.Trim(s, "-."); isName(s) {
+	if s = strings.Trim(s, "-."); policy.IsName(s) {
 		return s
 	}
 	return ""

@@ -47,7 +47,16 @@ func tests() family {
 }
 
 func policyKinds() []proto.Message {
-	return []proto.Message{&corsgatev1.CorsPolicy{}, &corsgatev1.CorsOriginSet{}}
+	return []proto.Message{&corsgatev1.CorsPolicy{}, &corsgatev1.CorsOriginSet{}, &corsgatev1.CorsGuardrail{}}
+}
+
+// hasNamespace reports whether documents of a message's kind may have one.
+func hasNamespace(m proto.Message) bool {
+	switch m.(type) {
+	case *corsgatev1.CorsPolicy, *corsgatev1.CorsOriginSet:
+		return true
+	}
+	return false
 }
 
 func testKinds() []proto.Message {

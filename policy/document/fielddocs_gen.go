@@ -38,13 +38,13 @@ func fieldDoc(name protoreflect.FullName) string {
 	case "corsgate.v1.Metadata.annotations":
 		return "Free text for people: an owner, a ticket, a reason."
 	case "corsgate.v1.Metadata.namespace":
-		return "The team or the part of the house that the document belongs to; the forms of `name`, without dots."
+		return "The team or the part of the house that the document belongs to; the forms of `name`, without dots and of 63 characters at the most."
 	case "corsgate.v1.CorsPolicySpec.targets":
 		return "The requests that the policy governs."
 	case "corsgate.v1.CorsPolicySpec.origins":
 		return "Who may call."
 	case "corsgate.v1.CorsPolicySpec.origin_sets":
-		return "Names of CorsOriginSet documents whose origins may call as well."
+		return "Names of CorsOriginSet documents whose origins may call as well: `partners` is the set in the policy's own namespace, `shop/partners` the one in the namespace `shop`, and `/partners` the one without a namespace."
 	case "corsgate.v1.CorsPolicySpec.exclude_origins":
 		return "Origins that may not call although `origins` or `originSets` would let them."
 	case "corsgate.v1.CorsPolicySpec.methods":
@@ -102,7 +102,7 @@ func fieldDoc(name protoreflect.FullName) string {
 	case "corsgate.v1.CorsGuardrailSpec.hosts":
 		return "The hosts in its reach, in the forms of a target's `hosts`: a policy is in reach if one of its targets shares a host with one of these."
 	case "corsgate.v1.CorsGuardrailSpec.origin_suffixes":
-		return "Domains: every origin that a policy lets in must be one of these hosts or lie below one (`shop.example` is `https://shop.example` and `https://a.b.shop.example`)."
+		return "Domains: every origin that a policy lets in must be http or https at one of these hosts or below one (`shop.example` is `https://shop.example` and `https://a.b.shop.example:8443`)."
 	case "corsgate.v1.CorsGuardrailSpec.forbidden_origins":
 		return "Origins that no policy may let in, in the forms of a policy's `origins`, but not `*`."
 	case "corsgate.v1.CorsGuardrailSpec.credentials":
@@ -116,11 +116,11 @@ func fieldDoc(name protoreflect.FullName) string {
 	case "corsgate.v1.CorsGuardrailSpec.max_age":
 		return "The longest `maxAge`, as a duration in whole seconds."
 	case "corsgate.v1.CorsGuardrailSpec.forbidden_methods":
-		return "Methods that no policy may allow, `*` included where it would allow them."
+		return "Methods that no policy may allow, `*` included, which allows them."
 	case "corsgate.v1.CorsGuardrailSpec.forbidden_request_headers":
-		return "Request headers that no policy may allow, in any case, `*` included where it would allow them."
+		return "Request headers that no policy may allow, in any case, by presets and by `*` included where those allow them."
 	case "corsgate.v1.CorsGuardrailSpec.forbidden_expose_headers":
-		return "Response headers that no policy may expose, in any case, `*` included."
+		return "Response headers that no policy may expose, in any case, by presets and by `*` included."
 	case "corsgate.v1.CorsGuardrailSpec.any_origin":
 		return "Who may let any origin in."
 	case "corsgate.v1.AnyOriginRule.policies":

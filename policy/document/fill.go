@@ -76,6 +76,10 @@ func (r *reader) value(n *yaml.Node, m protoreflect.Message, fd protoreflect.Fie
 // manyTexts is how many texts make a list so long that its places are kept small.
 const manyTexts = 64
 
+// emptyMeansNone is the one list that says something where it is empty: that no
+// policy may let any origin in.
+const emptyMeansNone protoreflect.FullName = "corsgate.v1.AnyOriginRule.policies"
+
 // list appends the elements of a sequence.
 func (r *reader) list(n *yaml.Node, list protoreflect.List, fd protoreflect.FieldDescriptor, at *path) policy.Place {
 	place := r.place(markOf(n))
@@ -83,7 +87,7 @@ func (r *reader) list(n *yaml.Node, list protoreflect.List, fd protoreflect.Fiel
 		r.wrongType(n, fd, at)
 		return place
 	}
-	if len(n.Content) == 0 {
+	if len(n.Content) == 0 && fd.FullName() != emptyMeansNone {
 		r.add(markOf(n), policy.Problem{
 			Code:   codeEmptyList,
 			Field:  at.String(),

@@ -36,20 +36,6 @@ func TestClosest(t *testing.T) {
 	}
 }
 
-func TestIsName(t *testing.T) {
-	t.Parallel()
-	long := strings.Repeat("a", maxName)
-	for name, want := range map[string]bool{
-		"a": true, "0": true, "a-b": true, "a.b": true, "a--b.c0": true, long: true,
-		"": false, "-a": false, "a-": false, ".a": false, "a.": false, "a..b": false, "a.-b": false, "a-.b": false,
-		"A": false, "a_b": false, "a b": false, "a/b": false, "é": false, "a\n": false, long + "a": false,
-	} {
-		if got := isName(name); got != want {
-			t.Errorf("isName(%q) = %t, want %t", name, got, want)
-		}
-	}
-}
-
 // TestNextSurvivesPanic checks that a fault of the parser is an error of the
 // file.
 func TestNextSurvivesPanic(t *testing.T) {

@@ -44,6 +44,9 @@ func (w *world) change(p *play) (*Change, *Note) {
 		if set, problems = policy.Compile(docs, w.options); set == nil {
 			return nil, refusedBy(problems)
 		}
+		if note := w.guarded(set, d.doc.Key().FullName()); note != nil {
+			return nil, note
+		}
 		if p = perform(set, p.question); p.outcome() == OutcomeAllowed {
 			return d.finish(set, w.newWarnings(problems)), nil
 		}
@@ -77,7 +80,7 @@ func (w *world) draft(p *play) (*draft, *Note) {
 	}
 	for i := range w.docs {
 		m, ok := w.docs[i].Message.(*corsgatev1.CorsPolicy)
-		if !ok || m.GetMetadata().GetName() != by.Name {
+		if !ok || w.docs[i].Key().FullName() != by.Name {
 			continue
 		}
 		copied, ok := proto.Clone(m).(*corsgatev1.CorsPolicy)
@@ -216,7 +219,7 @@ func (d *draft) widen(p *play) *Note {
 
 // finish writes down a change that works.
 func (d *draft) finish(set *policy.Set, warnings []Note) *Change {
-	name := documentName(&d.doc)
+	name := d.doc.Key().FullName()
 	c := &Change{Policy: name, Edits: []Edit{}, Revision: set.Revision()}
 	if d.fresh {
 		c.NewDocument = d.yaml()
@@ -241,14 +244,4 @@ func (w *world) newWarnings(problems policy.Problems) []Note {
 		}
 	}
 	return notes
-}
-
-func documentName(d *policy.Document) string {
-	switch m := d.Message.(type) {
-	case *corsgatev1.CorsPolicy:
-		return m.GetMetadata().GetName()
-	case *corsgatev1.CorsOriginSet:
-		return m.GetMetadata().GetName()
-	}
-	return ""
 }

@@ -27,6 +27,8 @@ func Explain(policies Policies, q Question) (*Explanation, error) {
 		return nil, errInvalid
 	}
 	w := &world{set: policies.Set, docs: policies.Documents, options: policies.Options}
+	// One policy that is barred must not keep changes to others from being tried.
+	w.options.Breaches = policy.BreachesBarred
 	p := perform(w.set, &q)
 	e := &Explanation{
 		Question: q, Revision: w.set.Revision(), Outcome: p.outcome(),
@@ -69,20 +71,20 @@ type world struct {
 	options policy.Options
 }
 
-// policyDocument finds a policy's document, or nil.
+// policyDocument finds a policy's document by its full name, or nil.
 func (w *world) policyDocument(name string) *policy.Document {
 	for i := range w.docs {
-		if m, ok := w.docs[i].Message.(*corsgatev1.CorsPolicy); ok && m.GetMetadata().GetName() == name {
+		if _, ok := w.docs[i].Message.(*corsgatev1.CorsPolicy); ok && w.docs[i].Key().FullName() == name {
 			return &w.docs[i]
 		}
 	}
 	return nil
 }
 
-// setDocument finds an origin set's document, or nil.
+// setDocument finds an origin set's document by its full name, or nil.
 func (w *world) setDocument(name string) *policy.Document {
 	for i := range w.docs {
-		if m, ok := w.docs[i].Message.(*corsgatev1.CorsOriginSet); ok && m.GetMetadata().GetName() == name {
+		if _, ok := w.docs[i].Message.(*corsgatev1.CorsOriginSet); ok && w.docs[i].Key().FullName() == name {
 			return &w.docs[i]
 		}
 	}

@@ -83,6 +83,9 @@ type Governing struct {
 	Policy      string          `json:"policy,omitempty"`
 	Position    policy.Position `json:"position,omitzero"`
 	Enforcement string          `json:"enforcement,omitempty"`
+	// Breaches is what the policy does that guardrails forbid. With any of them it
+	// lets nobody in.
+	Breaches policy.Problems `json:"breaches,omitempty"`
 	// Target is the one that matched, where By is "target".
 	Target *Target `json:"target,omitempty"`
 	// Others matched less specifically, the most specific first.

@@ -159,6 +159,7 @@ func (w *world) governing(s *step) Governing {
 	g := Governing{By: "none"}
 	if by != nil {
 		g.Policy, g.Position, g.Enforcement = by.Name, by.Position, by.Enforcement.String()
+		g.Breaches = by.Breaches()
 	}
 	if s.wire.PolicyName != "" {
 		g.By = "route"
@@ -190,11 +191,16 @@ func (w *world) governing(s *step) Governing {
 	return g
 }
 
-// nearestName returns the policy whose name is spelled nearly so, or nil.
+// nearestName returns the policy whose name is spelled nearly so, or that has the
+// name in another namespace, or nil.
 func (w *world) nearestName(name string) *Target {
 	var best *Target
 	slips := maxSlips + 1
+	base := name[strings.LastIndexByte(name, '/')+1:]
 	for _, p := range w.set.Policies() {
+		if p.Name[strings.LastIndexByte(p.Name, '/')+1:] == base {
+			return &Target{Policy: p.Name, Position: p.Position, Why: "it has the name in another namespace"}
+		}
 		if n := slipsBetween(p.Name, name); n < slips {
 			slips, best = n, &Target{Policy: p.Name, Position: p.Position, Why: "its name is spelled nearly so"}
 		}

@@ -16,7 +16,7 @@ import (
 func (w *world) notes(p *play, e *Explanation) []Note {
 	var notes []Note
 	for _, find := range []func(*play, *Explanation) *Note{
-		noteMixedContent, noteNull, w.noteExpired, noteNavigation, noteWebSocket, noteNoCORS, noteForbidden,
+		noteMixedContent, noteGuardrail, noteNull, w.noteExpired, noteNavigation, noteWebSocket, noteNoCORS, noteForbidden,
 		noteReadableRefusal, noteCredentials, noteAuthorization, noteUnreadable, noteCookies, noteForgetful, noteLocalNetwork,
 	} {
 		if note := find(p, e); note != nil {
@@ -32,6 +32,16 @@ func noteMixedContent(p *play, e *Explanation) *Note {
 		return nil
 	}
 	return &Note{"mixed_content", "A page that came over https may not call " + target.Scheme + ": browsers block that as mixed content before CORS is looked at. Call the API over https."}
+}
+
+// noteGuardrail says that the policy is barred, where that is not the answer to the
+// question itself.
+func noteGuardrail(p *play, e *Explanation) *Note {
+	s := p.decisive()
+	if s == nil || s.decision.Policy == nil || !s.decision.Policy.Barred() || e.NoChange != nil && e.NoChange.Code == "guardrail" {
+		return nil
+	}
+	return breachNote(s.decision.Policy)
 }
 
 func noteNull(p *play, _ *Explanation) *Note {
@@ -185,7 +195,7 @@ func isLocal(host string) bool {
 // enforced says what a policy that changes nothing would do if it were enforced.
 func (w *world) enforced(p *play, name string) string {
 	d, note := w.draft(p)
-	if note != nil || documentName(&d.doc) != name {
+	if note != nil || d.doc.Key().FullName() != name {
 		return ""
 	}
 	d.spec.Enforcement = corsgatev1.Enforcement_ENFORCEMENT_ENFORCE
@@ -236,6 +246,8 @@ func reasonText(reason string) string {
 		return "no policy governs it"
 	case "unknown_policy":
 		return "the policy that the route names is not loaded"
+	case "guardrail":
+		return "the policy does what a guardrail forbids, and is not in force"
 	case "disabled":
 		return "the policy is switched off"
 	}

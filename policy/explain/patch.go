@@ -106,7 +106,7 @@ func spaces(n int) string { return strings.Repeat(" ", max(n, 0)) }
 // yaml writes a new policy.
 func (d *draft) yaml() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "apiVersion: corsgate.dev/v1\nkind: CorsPolicy\nmetadata:\n  name: %s\nspec:\n  targets:\n", scalar(documentName(&d.doc)))
+	fmt.Fprintf(&b, "apiVersion: corsgate.dev/v1\nkind: CorsPolicy\nmetadata:\n  name: %s\nspec:\n  targets:\n", scalar(d.doc.Key().FullName()))
 	for _, target := range d.spec.GetTargets() {
 		fmt.Fprintf(&b, "  - hosts: %s\n    paths: %s\n", flow(target.GetHosts()), flow(target.GetPaths()))
 	}
@@ -172,7 +172,7 @@ func (d *draft) consequences() []Note {
 // reach names what the policy governs.
 func (d *draft) reach() string {
 	for _, p := range d.world.set.Policies() {
-		if p.Name != documentName(&d.doc) {
+		if p.Name != d.doc.Key().FullName() {
 			continue
 		}
 		keys := p.TargetKeys()

@@ -32,6 +32,48 @@ func refusedBy(problems policy.Problems) *Note {
 	return &Note{first.Code, text}
 }
 
+// guarded says that a change would do what a guardrail forbids, or returns nil where
+// it would not.
+func (w *world) guarded(set *policy.Set, name string) *Note {
+	for _, p := range set.Policies() {
+		if p.Name != name || !p.Barred() {
+			continue
+		}
+		first := &p.Breaches()[0]
+		text := fmt.Sprintf("No change is proposed, for a guardrail forbids what it would take, at %s (%s): %s.", first.Position, first.Field, first.Reason)
+		if first.Mend != "" {
+			text += " Instead, " + first.Mend + "."
+		}
+		return &Note{first.Code, text}
+	}
+	return nil
+}
+
+// breachNote says what a barred policy does that guardrails forbid.
+func breachNote(p *policy.Policy) *Note {
+	text := "The policy " + p.Name + " does what a guardrail forbids, so it lets nobody in"
+	switch p.Enforcement {
+	case policy.EnforcementReportOnly:
+		text = "The policy " + p.Name + " does what a guardrail forbids. Being REPORT_ONLY it changes nothing; enforced, it would let nobody in"
+	case policy.EnforcementDisabled:
+		text = "The policy " + p.Name + " does what a guardrail forbids. Being DISABLED it changes nothing; enforced, it would let nobody in"
+	case policy.EnforcementEnforce:
+	}
+	const most = 3
+	breaches := p.Breaches()
+	for i := range breaches[:min(len(breaches), most)] {
+		b := &breaches[i]
+		text += fmt.Sprintf(". At %s (%s): %s", b.Position, b.Field, b.Reason)
+		if b.Mend != "" {
+			text += "; " + b.Mend
+		}
+	}
+	if more := len(breaches) - most; more > 0 {
+		text += fmt.Sprintf(". There are %d more", more)
+	}
+	return &Note{"guardrail", text + "."}
+}
+
 // hopeless says why no change to a policy is safe, or possible, for a reason.
 func hopeless(s *step) *Note {
 	d := &s.decision
@@ -47,6 +89,8 @@ func hopeless(s *step) *Note {
 				rule.Text, rule.Field, rule.Position, rule.Document)
 		}
 		return &Note{"origin_excluded", text}
+	case policy.ReasonGuardrail:
+		return breachNote(d.Policy)
 	case policy.ReasonTooManyHeaders:
 		return &Note{"too_many_headers", "corsgate reads up to 128 names and 8 KiB of Access-Control-Request-Headers. Send fewer headers, or put what they hold into the body."}
 	case policy.ReasonSameOrigin, policy.ReasonNoOrigin:

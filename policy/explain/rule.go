@@ -43,6 +43,14 @@ func fieldText(spec *corsgatev1.CorsPolicySpec, field string) string {
 		return flow(spec.GetMethods())
 	case "spec.requestHeaders":
 		return flow(spec.GetRequestHeaders())
+	case "spec.exposeHeaders":
+		return flow(spec.GetExposeHeaders())
+	case "spec.presets":
+		return flow(spec.GetPresets())
+	case "spec.credentials":
+		return strconv.FormatBool(spec.GetCredentials())
+	case "spec.maxAge":
+		return spec.GetMaxAge()
 	case "spec.onDisallowedOrigin":
 		return dispositionText(spec.GetOnDisallowedOrigin())
 	case "spec.navigations":
@@ -103,6 +111,8 @@ func (w *world) why(p *play, s *step, r *Rule) string {
 		return fmt.Sprintf("%s not among them; allowed %s", are(refused), listed(d.Policy.Grants().RequestHeaders))
 	case policy.ReasonTooManyHeaders:
 		return "more than 128 names, or more than 8 KiB of them, are asked for at once; none is read"
+	case policy.ReasonGuardrail:
+		return "a guardrail forbids it, so the policy lets nobody in"
 	case policy.ReasonDisabled:
 		return "the policy is switched off: its requests go on to the service untouched"
 	}
@@ -211,7 +221,7 @@ func (w *world) near(p *policy.Policy, origin string) *Near {
 		look(doc, doc.Root.Field("spec").Field("temporaryOrigins"), temporary)
 	}
 	for _, name := range spec.GetOriginSets() {
-		if set := w.setDocument(name); set != nil {
+		if set := w.setDocument(p.OriginSet(name)); set != nil {
 			origins := set.Message.(*corsgatev1.CorsOriginSet).GetSpec().GetOrigins() //nolint:forcetypeassert // setDocument looks for nothing else
 			look(set, set.Root.Field("spec").Field("origins"), origins)
 		}

@@ -66,7 +66,8 @@ const (
 // it. The only error is that the policies are invalid.
 func Cover(docs []policy.Document, results []Result) (Coverage, error) {
 	var all Coverage
-	set, problems := policy.Compile(docs, policy.Options{})
+	// Whatever a guardrail forbids was refused before any test ran.
+	set, problems := policy.Compile(docs, policy.Options{Breaches: policy.BreachesBarred})
 	if set == nil {
 		return Coverage{}, problems
 	}
@@ -80,7 +81,7 @@ func Cover(docs []policy.Document, results []Result) (Coverage, error) {
 			return Coverage{}, err
 		}
 		for j := range results {
-			if r := &results[j]; PolicyName(&r.Decision) == m.GetMetadata().GetName() {
+			if r := &results[j]; PolicyName(&r.Decision) == t.name {
 				t.count(r)
 			}
 		}
@@ -108,8 +109,10 @@ type tally struct {
 	set   *policy.Set
 	doc   *policy.Document
 	spec  *corsgatev1.CorsPolicySpec
-	name  string
-	parts []Part
+	// name is the policy's full name.
+	name      string
+	namespace string
+	parts     []Part
 	// at finds a part by its field; outcomes are found by their words, since
 	// several may hang on one field.
 	at        map[string]int
@@ -187,7 +190,7 @@ func (t *tally) countRule(rule policy.Rule) {
 		return
 	}
 	for i, set := range t.spec.GetOriginSets() {
-		if set == rule.Document {
+		if policy.OriginSetName(t.namespace, set) == rule.Document {
 			t.mark(item("originSets", i))
 		}
 	}

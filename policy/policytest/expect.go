@@ -126,6 +126,7 @@ func reasons() []string {
 		policy.ReasonTooManyHeaders,
 		policy.ReasonNoPolicy,
 		policy.ReasonUnknownPolicy,
+		policy.ReasonGuardrail,
 		policy.ReasonDisabled,
 	)
 }

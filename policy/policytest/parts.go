@@ -12,7 +12,7 @@ const wildcard = "*"
 
 // newTally lists the parts of a policy, in the order of the schema.
 func newTally(set *policy.Set, doc *policy.Document, m *corsgatev1.CorsPolicy) (*tally, error) {
-	t := &tally{set: set, doc: doc, spec: m.GetSpec(), name: m.GetMetadata().GetName(), at: map[string]int{}}
+	t := &tally{set: set, doc: doc, spec: m.GetSpec(), name: doc.Key().FullName(), namespace: doc.Key().Namespace, at: map[string]int{}}
 	var err error
 	if t.targets, err = newTargetProbe(t.spec.GetTargets()); err != nil {
 		return nil, fmt.Errorf("take the targets of %s apart: %w", t.name, err)

@@ -451,9 +451,10 @@ func (x *CorsOriginSet) GetSpec() *CorsOriginSetSpec {
 	return nil
 }
 
-// CorsGuardrail is what no policy in its reach may do, whoever writes it. A policy
-// that does it all the same is not in force: its targets refuse every
-// cross-origin request until it is mended.
+// CorsGuardrail is what no policy in its reach may do, whoever writes it and
+// wherever the policy is kept. A policy that does it all the same is refused where
+// it is checked, and where it is served it is not in force: its targets refuse
+// every cross-origin request until it is mended.
 type CorsGuardrail struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Always `corsgate.dev/v1`.
@@ -539,9 +540,9 @@ type Metadata struct {
 	// them.
 	Annotations map[string]string `protobuf:"bytes,3,rep,name=annotations,proto3" json:"annotations,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// The team or the part of the house that the document belongs to; the forms of
-	// `name`, without dots. Where it is given, the document is called
-	// `namespace/name`. Names of origin sets are looked up in the policy's own
-	// namespace, unless they are written as `namespace/name`.
+	// `name`, without dots and of 63 characters at the most. Where it is given, the
+	// document is called `namespace/name`, and one name stands for one document of
+	// its kind in each namespace.
 	Namespace     string `protobuf:"bytes,4,opt,name=namespace,proto3" json:"namespace,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -612,7 +613,7 @@ type CorsPolicySpec struct {
 	// request, the most specific target wins, and the host decides before the
 	// path; the same host and path in two policies is an error. A policy without
 	// targets governs only the routes that name it in Envoy's
-	// `context_extensions` (`corsgate.policy: NAME`).
+	// `context_extensions` (`corsgate.policy: NAME`, or `NAMESPACE/NAME`).
 	Targets []*Target `protobuf:"bytes,1,rep,name=targets,proto3" json:"targets,omitempty"`
 	// Who may call. Each entry is one of:
 	// an origin (`https://shop.example`, `http://localhost:3000`, `app://desktop`);
@@ -623,7 +624,9 @@ type CorsPolicySpec struct {
 	// `null`, the origin of sandboxed documents and of redirects;
 	// or `*` alone, any origin at all, which cannot be combined with `credentials`.
 	Origins []string `protobuf:"bytes,2,rep,name=origins,proto3" json:"origins,omitempty"`
-	// Names of CorsOriginSet documents whose origins may call as well.
+	// Names of CorsOriginSet documents whose origins may call as well: `partners` is
+	// the set in the policy's own namespace, `shop/partners` the one in the namespace
+	// `shop`, and `/partners` the one without a namespace.
 	OriginSets []string `protobuf:"bytes,3,rep,name=origin_sets,json=originSets,proto3" json:"origin_sets,omitempty"`
 	// Origins that may not call although `origins` or `originSets` would let them.
 	// The same forms as in `origins`, but not `*`.
@@ -1106,7 +1109,7 @@ func (x *CorsOriginSetSpec) GetOrigins() []string {
 }
 
 // CorsGuardrailSpec is what a guardrail forbids, and to whom. At least one thing
-// must be forbidden.
+// must be forbidden. Where several guardrails reach a policy, all of them hold.
 type CorsGuardrailSpec struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The namespaces of the policies in its reach. Left out, it is all policies,
@@ -1117,32 +1120,40 @@ type CorsGuardrailSpec struct {
 	// all hosts. A policy without targets is always in reach, for a route may name
 	// it anywhere.
 	Hosts []string `protobuf:"bytes,2,rep,name=hosts,proto3" json:"hosts,omitempty"`
-	// Domains: every origin that a policy lets in must be one of these hosts or lie
-	// below one (`shop.example` is `https://shop.example` and
-	// `https://a.b.shop.example`).
+	// Domains: every origin that a policy lets in must be http or https at one of
+	// these hosts or below one (`shop.example` is `https://shop.example` and
+	// `https://a.b.shop.example:8443`). `null`, other schemes and `*` lie outside of
+	// all domains, and so do regular expressions, which nobody can prove to keep to
+	// them. What `excludeOrigins` keeps out is not let in.
 	OriginSuffixes []string `protobuf:"bytes,3,rep,name=origin_suffixes,json=originSuffixes,proto3" json:"origin_suffixes,omitempty"`
 	// Origins that no policy may let in, in the forms of a policy's `origins`, but
-	// not `*`. A wildcard that would let one of them in is a breach too.
+	// not `*`. A wildcard or a regular expression that might let one of them in is a
+	// breach too, unless `excludeOrigins` of the policy covers it.
 	ForbiddenOrigins []string `protobuf:"bytes,4,rep,name=forbidden_origins,json=forbiddenOrigins,proto3" json:"forbidden_origins,omitempty"`
 	// Which origins calls with credentials may come from.
 	Credentials GuardrailCredentials `protobuf:"varint,5,opt,name=credentials,proto3,enum=corsgate.v1.GuardrailCredentials" json:"credentials,omitempty"`
 	// Whether policies must do without `originRegexes`.
 	NoOriginRegexes bool `protobuf:"varint,6,opt,name=no_origin_regexes,json=noOriginRegexes,proto3" json:"no_origin_regexes,omitempty"`
-	// Whether policies must do without `http` origins other than localhost.
+	// Whether policies must do without `http` origins other than localhost. `*` lets
+	// them in, and so may a regular expression that does not begin with `https://`.
 	NoPlainHttp bool `protobuf:"varint,7,opt,name=no_plain_http,json=noPlainHttp,proto3" json:"no_plain_http,omitempty"`
 	// Whether policies must do without `dangerously`.
 	NoExceptions bool `protobuf:"varint,8,opt,name=no_exceptions,json=noExceptions,proto3" json:"no_exceptions,omitempty"`
 	// The longest `maxAge`, as a duration in whole seconds. A policy that says
 	// none is within it.
 	MaxAge string `protobuf:"bytes,9,opt,name=max_age,json=maxAge,proto3" json:"max_age,omitempty"`
-	// Methods that no policy may allow, `*` included where it would allow them.
+	// Methods that no policy may allow, `*` included, which allows them. `GET` brings
+	// `HEAD`, and a policy without `methods` allows GET, HEAD and POST.
 	ForbiddenMethods []string `protobuf:"bytes,10,rep,name=forbidden_methods,json=forbiddenMethods,proto3" json:"forbidden_methods,omitempty"`
-	// Request headers that no policy may allow, in any case, `*` included where it
-	// would allow them.
+	// Request headers that no policy may allow, in any case, by presets and by `*`
+	// included where those allow them.
 	ForbiddenRequestHeaders []string `protobuf:"bytes,11,rep,name=forbidden_request_headers,json=forbiddenRequestHeaders,proto3" json:"forbidden_request_headers,omitempty"`
-	// Response headers that no policy may expose, in any case, `*` included.
+	// Response headers that no policy may expose, in any case, by presets and by `*`
+	// included.
 	ForbiddenExposeHeaders []string `protobuf:"bytes,12,rep,name=forbidden_expose_headers,json=forbiddenExposeHeaders,proto3" json:"forbidden_expose_headers,omitempty"`
-	// Who may let any origin in. Left out, every policy may.
+	// Who may let any origin in. Left out, every policy may that keeps to the rest.
+	// Those that are named may say `*` in spite of `originSuffixes` and
+	// `noPlainHttp` of the same guardrail.
 	AnyOrigin     *AnyOriginRule `protobuf:"bytes,13,opt,name=any_origin,json=anyOrigin,proto3" json:"any_origin,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1273,7 +1284,7 @@ func (x *CorsGuardrailSpec) GetAnyOrigin() *AnyOriginRule {
 type AnyOriginRule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The names of the policies that may, such as `shop/public-fonts`, or all of a
-	// namespace (`assets/*`). An empty list is none.
+	// namespace (`assets/*`). An empty list, `[]`, is none.
 	Policies      []string `protobuf:"bytes,1,rep,name=policies,proto3" json:"policies,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

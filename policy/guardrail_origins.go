@@ -1,0 +1,185 @@
+package policy
+
+import (
+	"strings"
+
+	corsgatev1 "github.com/corsgate/corsgate/proto/corsgate/v1"
+)
+
+// originRule is a rule of a guardrail that says something of each origin.
+type originRule uint8
+
+const (
+	ruleSuffixes originRule = iota
+	ruleForbidden
+	rulePlainHTTP
+	ruleExactHTTPS
+
+	originRuleCount
+)
+
+// broken returns which rules an entry of a list of origins breaks, whatever the
+// policy that has it excludes, and whether it allows credentials.
+func (g *Guardrail) broken(p *pattern) (rules [originRuleCount]bool) {
+	g.weighed++
+	rules[ruleSuffixes] = len(g.suffixes) > 0 && !g.keepsWithin(p)
+	rules[ruleForbidden] = g.forbidden.meets(p, nil) != nil
+	rules[rulePlainHTTP] = g.spec.GetNoPlainHttp() && (p.form == patternAny || p.isPlainHTTP())
+	rules[ruleExactHTTPS] = g.spec.GetCredentials() == corsgatev1.GuardrailCredentials_GUARDRAIL_CREDENTIALS_EXACT_HTTPS &&
+		(p.form != patternExact || p.scheme != "https")
+	return rules
+}
+
+// saysOfOrigins reports whether any rule says something of each origin.
+func (g *Guardrail) saysOfOrigins() bool {
+	return len(g.suffixes) > 0 || len(g.forbidden.all) > 0 || g.spec.GetNoPlainHttp() || g.spec.GetCredentials() == corsgatev1.GuardrailCredentials_GUARDRAIL_CREDENTIALS_EXACT_HTTPS
+}
+
+// keepsWithin reports whether every origin that a pattern matches lies within the
+// suffixes. What stands for a whole label or a part of one differs from origin to
+// origin, so the literal end must do.
+func (g *Guardrail) keepsWithin(p *pattern) bool {
+	return (p.scheme == "https" || p.scheme == "http") && g.keepsTo(p.end())
+}
+
+// keepsTo reports whether a host is one of the suffixes or lies below one.
+func (g *Guardrail) keepsTo(host string) bool {
+	for {
+		if _, ok := g.suffixes[host]; ok {
+			return true
+		}
+		_, rest, more := strings.Cut(host, ".")
+		if !more {
+			return false
+		}
+		host = rest
+	}
+}
+
+// end is the host of a pattern, as far as it is spelled out from the right.
+func (p *pattern) end() string {
+	if p.form == patternSubdomains || p.form == patternGlob {
+		return p.tail
+	}
+	return p.host
+}
+
+// forbiddenOrigins finds which of many forbidden patterns an entry shares an origin
+// with.
+type forbiddenOrigins struct {
+	all []*entry
+	// byEnd holds those whose literal end is the key, and below those whose end
+	// lies below it: nothing else can share an origin with what ends so.
+	byEnd, below map[string][]*entry
+}
+
+func (f *forbiddenOrigins) add(e entry) {
+	if f.byEnd == nil {
+		f.byEnd, f.below = map[string][]*entry{}, map[string][]*entry{}
+	}
+	f.all = append(f.all, &e)
+	end := e.end()
+	f.byEnd[end] = append(f.byEnd[end], &e)
+	for {
+		_, rest, more := strings.Cut(end, ".")
+		if !more {
+			return
+		}
+		end = rest
+		f.below[end] = append(f.below[end], &e)
+	}
+}
+
+// meets returns a forbidden pattern that shares an origin with another, and that
+// the excluded ones do not cover, or nil.
+func (f *forbiddenOrigins) meets(p *pattern, excluded *originIndex) *entry {
+	if len(f.all) == 0 {
+		return nil
+	}
+	first := func(entries []*entry) *entry {
+		for _, e := range entries {
+			if (OriginPattern{e.pattern}).Overlaps(OriginPattern{*p}) && !excluded.coversWhole(&e.pattern) {
+				return e
+			}
+		}
+		return nil
+	}
+	if p.form == patternAny {
+		return first(f.all)
+	}
+	for end := p.end(); ; {
+		if e := first(f.byEnd[end]); e != nil {
+			return e
+		}
+		_, rest, more := strings.Cut(end, ".")
+		if !more {
+			break
+		}
+		end = rest
+	}
+	return first(f.below[p.end()])
+}
+
+// coversWhole reports whether one entry of the index matches every origin that a
+// pattern does. The index may be nil.
+func (x *originIndex) coversWhole(p *pattern) bool {
+	switch {
+	case x == nil || x.empty() || p.form == patternAny:
+		return false
+	case p.form == patternNull:
+		return x.nullAt != absent
+	}
+	_, ok := x.covering(p, absent, nil)
+	return ok
+}
+
+// An originScan finds the entries of one list that break a guardrail's rules. It
+// goes through the list once, and no further than it is asked to.
+type originScan struct {
+	guardrail *Guardrail
+	index     *originIndex
+	next      int
+	found     [originRuleCount][]int32
+}
+
+// scanKey names what a scan of an origin set has found: policies that share a set
+// share it.
+type scanKey struct {
+	guardrail *Guardrail
+	index     *originIndex
+}
+
+// scan returns the scan of an origin set, which remembers what it has found.
+func (c *compiler) scan(g *Guardrail, index *originIndex) *originScan {
+	key := scanKey{g, index}
+	s := c.scans[key]
+	if s == nil {
+		s = &originScan{guardrail: g, index: index}
+		if c.scans == nil {
+			c.scans = map[scanKey]*originScan{}
+		}
+		c.scans[key] = s
+	}
+	return s
+}
+
+// nth returns the place of the nth entry, counted from zero, that breaks a rule.
+func (s *originScan) nth(rule originRule, n int) (at int32, ok bool) {
+	for len(s.found[rule]) <= n {
+		if s.next >= len(s.index.list) {
+			return absent, false
+		}
+		at := int32(s.next) //nolint:gosec // A list within a protobuf message, which has two gigabytes at the most.
+		s.next++
+		p, f := parsePattern(s.index.list[at])
+		if f != nil {
+			continue // Compile refuses it
+		}
+		for rule, broken := range s.guardrail.broken(&p) {
+			if broken {
+				s.found[rule] = append(s.found[rule], at)
+			}
+		}
+	}
+	return s.found[rule][n], true
+}

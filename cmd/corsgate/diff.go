@@ -90,7 +90,8 @@ func (o *diffOptions) run(ctx context.Context, to streams) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	options := policy.Options{Now: time.Now()}
+	// What a guardrail bars is compared as it serves; validate calls it an error.
+	options := policy.Options{Now: time.Now(), Breaches: policy.BreachesBarred}
 	if o.noPolicy.value == noPolicyPass {
 		options.NoPolicy = policy.DispositionPass
 	}
@@ -180,11 +181,9 @@ func (o *diffOptions) gate(report *diff.Report) string {
 		}
 	case failOnRisk:
 		risks := 0
-		for i := range report.Changes {
-			for _, risk := range report.Changes[i].Risks {
-				if !slices.Contains(o.accept, string(risk.Code)) {
-					risks++
-				}
+		for _, risk := range report.AllRisks() {
+			if !slices.Contains(o.accept, string(risk.Code)) {
+				risks++
 			}
 		}
 		if risks > 0 {

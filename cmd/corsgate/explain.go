@@ -223,7 +223,7 @@ func (o *explainOptions) explain(ctx context.Context, to streams, question expla
 	if err != nil {
 		return nil, fmt.Errorf("reading policies: %w", err)
 	}
-	options := policy.Options{Now: time.Now()}
+	options := policy.Options{Now: time.Now(), Breaches: policy.BreachesBarred}
 	if o.noPolicy.value == noPolicyPass {
 		options.NoPolicy = policy.DispositionPass
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,8 +25,8 @@ type validateOptions struct {
 // validation is what `validate` found, and its JSON. Fields are added to it,
 // and none changes its meaning.
 type validation struct {
-	// Valid says that `serve` would start with these policies and, with
-	// --strict, that there is no warning.
+	// Valid says that `serve` would start with these policies, that none of them
+	// does what a guardrail forbids and, with --strict, that there is no warning.
 	Valid bool `json:"valid"`
 	// Revision, Policies and OriginSets are of the set; they are absent or zero
 	// where it cannot be made.
@@ -41,6 +42,16 @@ type validation struct {
 	// Exceptions is what policies take upon themselves in `dangerously`. It is
 	// empty where the set cannot be made.
 	Exceptions []policy.Exception `json:"exceptions"`
+	// Guardrails are those that were read, and whom they reach. It is empty where
+	// the set cannot be made.
+	Guardrails []heldBack `json:"guardrails"`
+}
+
+// heldBack is a guardrail and the policies in its reach.
+type heldBack struct {
+	Name     string          `json:"name"`
+	Position policy.Position `json:"position"`
+	Policies []string        `json:"policies"`
 }
 
 func newValidate(to streams) *cobra.Command {
@@ -50,11 +61,14 @@ func newValidate(to streams) *cobra.Command {
 		Short: "Find every error in policies",
 		Long: `validate reads policies as serve would, and reports everything that is wrong
 with them at once: each problem with its file, line and column, the reason, and
-what to write instead. It lists the exceptions that policies make under
-dangerously, too, with their justifications. A PATH is a file, or a folder with all *.yaml, *.yml and
-*.json files in it and below.
+what to write instead. What a guardrail forbids is an error here; serve would bar
+the policy and go on. The exceptions that policies make under dangerously are
+listed too, with their justifications, and the guardrails with the policies in
+their reach. A PATH is a file, or a folder with all *.yaml, *.yml and *.json files
+in it and below.
 
-It exits with 0 if serve would start with them, and with 3 if it would not.`,
+It exits with 0 if serve would start with them and all of them would be in force,
+and with 3 if not.`,
 		Example: `  corsgate validate policies/
   corsgate validate --strict policies/ partners.yaml
   corsgate validate -o json policies/ | jq '.problems[].reason'`,
@@ -88,12 +102,20 @@ func (o *validateOptions) run(ctx context.Context, to streams) error {
 		Problems: append(policy.Problems{}, problems...),
 		// In JSON, an empty list is not null.
 		Exceptions: []policy.Exception{},
+		Guardrails: []heldBack{},
 	}
 	if set != nil {
 		found.Revision = set.Revision()
 		found.Policies = len(set.Policies())
 		found.OriginSets = set.OriginSets()
 		found.Exceptions = append(found.Exceptions, set.Exceptions()...)
+		for _, g := range set.Guardrails() {
+			one := heldBack{Name: g.Name, Position: g.Position, Policies: []string{}}
+			for _, p := range g.Reach() {
+				one.Policies = append(one.Policies, p.Name)
+			}
+			found.Guardrails = append(found.Guardrails, one)
+		}
 	}
 	found.Valid = found.Errors == 0 && (!o.strict || found.Warnings == 0)
 
@@ -110,8 +132,8 @@ func (o *validateOptions) run(ctx context.Context, to streams) error {
 	return nil
 }
 
-// writeValidation writes what was found for people: a line for each problem and
-// for each exception that a policy makes, and one that sums up.
+// writeValidation writes what was found for people: a line for each problem, for
+// each exception that a policy makes and for each guardrail, and one that sums up.
 func writeValidation(to streams, found *validation) error {
 	for i := range found.Problems {
 		if _, err := fmt.Fprintln(to.out, found.Problems[i].Error()); err != nil {
@@ -124,6 +146,12 @@ func writeValidation(to streams, found *validation) error {
 			return fmt.Errorf("writing exceptions: %w", err)
 		}
 	}
+	for i := range found.Guardrails {
+		g := &found.Guardrails[i]
+		if _, err := fmt.Fprintf(to.out, "%s: guardrail: %s reaches %s\n", g.Position, g.Name, reachText(g.Policies)); err != nil {
+			return fmt.Errorf("writing guardrails: %w", err)
+		}
+	}
 	files := count(found.Files, "file", "files")
 	summary := countProblems(found.Problems) + " in " + files
 	switch {
@@ -131,6 +159,9 @@ func writeValidation(to streams, found *validation) error {
 		summary = "ok: " + count(found.Policies, "policy", "policies")
 		if found.OriginSets > 0 {
 			summary += ", " + count(found.OriginSets, "origin set", "origin sets")
+		}
+		if len(found.Guardrails) > 0 {
+			summary += ", " + count(len(found.Guardrails), "guardrail", "guardrails")
 		}
 		summary += " in " + files + ", revision " + found.Revision
 		if found.Warnings > 0 {
@@ -143,4 +174,17 @@ func writeValidation(to streams, found *validation) error {
 		return fmt.Errorf("writing the summary: %w", err)
 	}
 	return nil
+}
+
+// reachText names the policies that a guardrail reaches, unless they are many.
+func reachText(policies []string) string {
+	const many = 5
+	switch n := len(policies); {
+	case n == 0:
+		return "no policy"
+	case n > many:
+		return fmt.Sprintf("%s: %s and %d more", count(n, "policy", "policies"), strings.Join(policies[:many], ", "), n-many)
+	default:
+		return count(n, "policy", "policies") + ": " + strings.Join(policies, ", ")
+	}
 }

@@ -37,7 +37,11 @@ func Compare(before, after Side, opts Options) *Report {
 	for i := range report.Changes {
 		report.count(&report.Changes[i])
 	}
-	report.Spelling = r.spelling()
+	report.Guardrails = r.guardrails()
+	for i := range report.Guardrails {
+		report.Risks += len(report.Guardrails[i].Risks)
+	}
+	report.Spelling = r.spelling(len(report.Guardrails) > 0)
 	return report
 }
 
@@ -189,6 +193,7 @@ func (c *comparison) compare() {
 	if c.before.mode == c.after.mode && !c.before.mode.decides() {
 		return
 	}
+	c.barred()
 	c.enforcement()
 	c.strangers()
 	c.origins()

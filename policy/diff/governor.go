@@ -12,7 +12,8 @@ import (
 type mode uint8
 
 const (
-	// modeRefuse is of no policy: all that is cross-origin is refused.
+	// modeRefuse is of no policy, and of one that a guardrail bars: all that is
+	// cross-origin is refused.
 	modeRefuse mode = iota
 	// modeOff is of a policy that is disabled, or of none where requests that no
 	// policy governs pass: nothing is decided or changed.
@@ -65,7 +66,15 @@ func (s *side) governorOf(p *policy.Policy, byName bool) *governor {
 		return g
 	case policy.EnforcementReportOnly:
 		g.mode = modeReport
+		if p.Barred() { // it would refuse everything
+			g.policyDoc = g.policyDoc.emptied()
+			g.gather()
+			return g
+		}
 	default:
+		if p.Barred() {
+			return g
+		}
 		g.mode = modeEnforce
 	}
 	g.grants = p.Grants()
@@ -147,5 +156,5 @@ func (g *governor) describe() *Governor {
 	if g.policyDoc == nil {
 		return nil
 	}
-	return &Governor{Policy: g.policy.Name, Enforcement: g.policy.Enforcement.String(), Position: g.policy.Position}
+	return &Governor{Policy: g.policy.Name, Enforcement: g.policy.Enforcement.String(), Position: g.policy.Position, Barred: g.policy.Barred()}
 }

@@ -22,6 +22,9 @@ func (r *Report) WriteMarkdown(to io.Writer) error {
 	for i := range r.Changes {
 		r.Changes[i].writeMarkdown(&b)
 	}
+	for i := range r.Guardrails {
+		r.Guardrails[i].writeMarkdown(&b)
+	}
 	if len(r.Spelling) > 0 {
 		b.WriteString("\n<details><summary>Written differently, same meaning</summary>\n\n")
 		for i := range r.Spelling {
@@ -37,11 +40,9 @@ func (r *Report) WriteMarkdown(to io.Writer) error {
 }
 
 func (r *Report) writeRisks(b *bytes.Buffer, severity Severity) {
-	for i := range r.Changes {
-		for j := range r.Changes[i].Risks {
-			if risk := &r.Changes[i].Risks[j]; risk.Severity == severity {
-				fmt.Fprintf(b, "- **%s** `%s`: %s; %s%s\n", severity, risk.Code, code(risk.Text), risk.Reason, codeWhere(risk.Position))
-			}
+	for _, risk := range r.AllRisks() {
+		if risk.Severity == severity {
+			fmt.Fprintf(b, "- **%s** `%s`: %s; %s%s\n", severity, risk.Code, code(risk.Text), risk.Reason, codeWhere(risk.Position))
 		}
 	}
 }

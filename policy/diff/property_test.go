@@ -26,7 +26,7 @@ func TestReportsNameWhatDecisionsShow(t *testing.T) {
 		if rapid.IntRange(0, 3).Draw(t, "unrelated") == 0 {
 			after = drawWorld(t, nil)
 		}
-		options := policy.Options{NoPolicy: rapid.SampledFrom([]policy.Disposition{policy.DispositionDeny, policy.DispositionPass}).Draw(t, "no policy")}
+		options := policy.Options{NoPolicy: rapid.SampledFrom([]policy.Disposition{policy.DispositionDeny, policy.DispositionPass}).Draw(t, "no policy"), Breaches: policy.BreachesBarred}
 		from, to := before.compile(t, options), after.compile(t, options)
 		report := diff.Compare(from, to, diff.Options{Examples: -1})
 		checkOrigins(t, report, from.Set, to.Set)
@@ -238,8 +238,9 @@ func say(d *policy.Decision) string {
 
 // A world is documents by name, before they are spread over sides.
 type world struct {
-	policies []*corsgatev1.CorsPolicy
-	sets     []*corsgatev1.CorsOriginSet
+	guardrails []*corsgatev1.CorsGuardrail
+	policies   []*corsgatev1.CorsPolicy
+	sets       []*corsgatev1.CorsOriginSet
 }
 
 func (w *world) compile(t *rapid.T, options policy.Options) diff.Side {
@@ -247,6 +248,9 @@ func (w *world) compile(t *rapid.T, options policy.Options) diff.Side {
 	var docs []policy.Document
 	for _, p := range w.policies {
 		docs = append(docs, policy.Document{File: p.GetMetadata().GetName() + ".yaml", Message: p})
+	}
+	for _, g := range w.guardrails {
+		docs = append(docs, policy.Document{File: "guardrails.yaml", Message: g})
 	}
 	for _, s := range w.sets {
 		docs = append(docs, policy.Document{File: s.GetMetadata().GetName() + ".yaml", Message: s})
@@ -311,7 +315,29 @@ func drawWorld(t *rapid.T, from *world) *world {
 		w.policies = append(w.policies, p)
 	}
 	w.drawTargets(t, from)
+	w.drawGuardrails(t, from)
 	return w
+}
+
+// drawGuardrails draws guardrails that bar some of the policies.
+func (w *world) drawGuardrails(t *rapid.T, from *world) {
+	if from != nil && rapid.Bool().Draw(t, "keep guardrails") {
+		w.guardrails = from.guardrails
+		return
+	}
+	for i := range rapid.IntRange(0, 2).Draw(t, "guardrails") {
+		g := &corsgatev1.CorsGuardrailSpec{ForbiddenMethods: []string{"PATCH"}}
+		rapid.SampledFrom([]func(){
+			func() { g.OriginSuffixes = []string{"x.example"} },
+			func() { g.ForbiddenOrigins = []string{"https://*.b.x.example", "null"} },
+			func() { g.Credentials = corsgatev1.GuardrailCredentials_GUARDRAIL_CREDENTIALS_EXACT_HTTPS },
+			func() { g.NoPlainHttp = true },
+			func() { g.ForbiddenMethods = []string{"DELETE"} },
+			func() { g.ForbiddenRequestHeaders = []string{"X-B"} },
+			func() { g.Hosts, g.ForbiddenMethods = []string{"b.api.example"}, []string{"POST"} },
+		}).Draw(t, "rule")()
+		w.guardrails = append(w.guardrails, &corsgatev1.CorsGuardrail{Metadata: &corsgatev1.Metadata{Name: "g" + strconv.Itoa(i)}, Spec: g})
+	}
 }
 
 // parts each draw one part of a policy.

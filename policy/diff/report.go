@@ -37,6 +37,8 @@ const (
 	AspectDisallowed     Aspect = "onDisallowedOrigin"
 	AspectNavigations    Aspect = "navigations"
 	AspectEnforcement    Aspect = "enforcement"
+	// AspectGuardrail is of a policy that a guardrail keeps from letting anybody in.
+	AspectGuardrail Aspect = "guardrail"
 )
 
 // A Report is what a change means. Its JSON is stable: fields are added, and
@@ -53,6 +55,9 @@ type Report struct {
 	Risks  int `json:"risks"`
 	// Changes is what means something else now, by the parts of all requests.
 	Changes []Change `json:"changes"`
+	// Guardrails is what became of guardrails. What that makes of requests is among
+	// Changes.
+	Guardrails []GuardrailChange `json:"guardrails"`
 	// Spelling is what is written differently and means the same.
 	Spelling []Note `json:"spelling"`
 }
@@ -68,6 +73,9 @@ type Summary struct {
 	Revision   string `json:"revision"`
 	Policies   int    `json:"policies"`
 	OriginSets int    `json:"originSets"`
+	Guardrails int    `json:"guardrails"`
+	// Barred counts the policies that do what a guardrail forbids.
+	Barred int `json:"barred"`
 }
 
 // A Change is what became of some requests.
@@ -92,6 +100,8 @@ type Governor struct {
 	Policy      string          `json:"policy"`
 	Enforcement string          `json:"enforcement"`
 	Position    policy.Position `json:"position"`
+	// Barred says that a guardrail keeps the policy from letting anybody in.
+	Barred bool `json:"barred,omitempty"`
 }
 
 // An Item is one thing that changed.

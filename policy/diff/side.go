@@ -35,6 +35,13 @@ type policyDoc struct {
 	keys   []policy.TargetKey
 }
 
+// emptied returns the policy as it is where a guardrail bars it: it lets nobody in.
+func (p *policyDoc) emptied() *policyDoc {
+	emptied := *p
+	emptied.spec = &corsgatev1.CorsPolicySpec{Targets: p.spec.GetTargets(), Enforcement: p.spec.GetEnforcement()}
+	return &emptied
+}
+
 func newSide(s Side) *side {
 	out := &side{
 		Side: s, policies: map[string]*policyDoc{}, sets: map[string]*originList{}, targets: map[policy.TargetKey]struct{}{},
@@ -63,7 +70,7 @@ func newSide(s Side) *side {
 }
 
 func (s *side) summary() Summary {
-	return Summary{Revision: s.Set.Revision(), Policies: len(s.Set.Policies()), OriginSets: s.Set.OriginSets()}
+	return Summary{Revision: s.Set.Revision(), Policies: len(s.Set.Policies()), OriginSets: s.Set.OriginSets(), Guardrails: len(s.Set.Guardrails()), Barred: len(s.Set.Barred())}
 }
 
 // at returns where a field of the policy stands, or where its spec does if the

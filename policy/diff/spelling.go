@@ -10,8 +10,9 @@ import (
 	"github.com/corsgate/corsgate/policy"
 )
 
-// spelling gathers what is written differently and means the same.
-func (r *reporter) spelling() []Note {
+// spelling gathers what is written differently and means the same. Where guardrails
+// changed, that is why documents differ.
+func (r *reporter) spelling(guardrails bool) []Note {
 	seen := map[string]bool{}
 	var out []Note
 	add := func(n Note) {
@@ -31,7 +32,7 @@ func (r *reporter) spelling() []Note {
 	for _, n := range r.notes {
 		add(n)
 	}
-	if len(out) == 0 && r.before.Set.Revision() != r.after.Set.Revision() && r.allSame() {
+	if len(out) == 0 && !guardrails && r.before.Set.Revision() != r.after.Set.Revision() && r.allSame() {
 		add(Note{Text: "the documents hold the same in other words"})
 	}
 	return append([]Note{}, out...)

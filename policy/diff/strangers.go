@@ -1,5 +1,7 @@
 package diff
 
+import "github.com/corsgate/corsgate/policy"
+
 // enforcement compares whether requests are decided at all.
 func (c *comparison) enforcement() {
 	from, to := c.before.mode, c.after.mode
@@ -29,6 +31,26 @@ func (c *comparison) enforcement() {
 	}
 }
 
+// barred compares whether guardrails keep a policy from letting anybody in.
+func (c *comparison) barred() {
+	was, is := c.before.barred(), c.after.barred()
+	switch {
+	case is != nil && was == nil:
+		item := c.addf(Loss, AspectGuardrail, "", "the policy lets nobody in: %s", is.Reason)
+		item.Position = &is.Position
+	case was != nil && is == nil && c.after.policyDoc != nil:
+		c.addf(Gain, AspectGuardrail, "origins", "no guardrail keeps the policy from letting anybody in any more")
+	}
+}
+
+// barred returns the first thing that the policy does and a guardrail forbids, or nil.
+func (g *governor) barred() *policy.Problem {
+	if g.policyDoc == nil || g.mode == modeOff || !g.policy.Barred() {
+		return nil
+	}
+	return &g.policy.Breaches()[0]
+}
+
 // standing says why a governor decides as it does.
 func (g *governor) standing() string {
 	switch {
@@ -36,6 +58,8 @@ func (g *governor) standing() string {
 		return "no policy governs it, and such requests pass"
 	case g.policyDoc == nil:
 		return "no policy governs it"
+	case g.mode == modeRefuse:
+		return "a guardrail keeps the policy from letting anybody in"
 	case g.mode == modeOff:
 		return "the policy is DISABLED"
 	case g.mode == modeReport:

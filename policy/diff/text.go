@@ -20,6 +20,10 @@ func (r *Report) WriteText(to io.Writer) error {
 		r.Changes[i].writeText(&b)
 		b.WriteByte('\n')
 	}
+	for i := range r.Guardrails {
+		r.Guardrails[i].writeText(&b)
+		b.WriteByte('\n')
+	}
 	for i := range r.Spelling {
 		fmt.Fprintf(&b, "= %s%s\n", r.Spelling[i].Text, where(r.Spelling[i].Position))
 	}
@@ -40,6 +44,7 @@ func (r *Report) Headline() string {
 	if r.Meaning == MeaningChanged {
 		s = count(len(r.Changes), "change", "changes") + ": " + count(r.Gains, "gain", "gains") + ", " + count(r.Losses, "loss", "losses")
 	}
+	s += r.guardrailsChanged()
 	if r.Risks > 0 {
 		s += ", " + count(r.Risks, "risk", "risks") + " to look at"
 		if high := r.severe(); high > 0 {
@@ -51,11 +56,9 @@ func (r *Report) Headline() string {
 
 func (r *Report) severe() int {
 	n := 0
-	for i := range r.Changes {
-		for j := range r.Changes[i].Risks {
-			if r.Changes[i].Risks[j].Severity == SeverityHigh {
-				n++
-			}
+	for _, risk := range r.AllRisks() {
+		if risk.Severity == SeverityHigh {
+			n++
 		}
 	}
 	return n
@@ -67,8 +70,12 @@ func (c *Change) writeText(b *bytes.Buffer) {
 	for i := range c.Items {
 		c.Items[i].writeText(b)
 	}
-	for i := range c.Risks {
-		risk := &c.Risks[i]
+	writeRisksText(b, c.Risks)
+}
+
+func writeRisksText(b *bytes.Buffer, risks []Risk) {
+	for i := range risks {
+		risk := &risks[i]
 		fmt.Fprintf(b, "  ! %s %s: %s; %s%s\n", risk.Severity, risk.Code, risk.Text, risk.Reason, where(risk.Position))
 	}
 }
@@ -114,6 +121,9 @@ func (g *Governor) String() string {
 	s := "policy " + g.Policy
 	if g.Enforcement != policy.EnforcementEnforce.String() {
 		s += " (" + g.Enforcement + ")"
+	}
+	if g.Barred {
+		s += " (barred by a guardrail)"
 	}
 	return s + where(&g.Position)
 }

@@ -106,9 +106,9 @@ func percent(exercised, total int) float64 {
 
 // A tally marks the parts of one policy.
 type tally struct {
-	set   *policy.Set
-	doc   *policy.Document
-	spec  *corsgatev1.CorsPolicySpec
+	set  *policy.Set
+	doc  *policy.Document
+	spec *corsgatev1.CorsPolicySpec
 	// name is the policy's full name.
 	name      string
 	namespace string

@@ -1,0 +1,141 @@
+package etcd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/corsgate/corsgate/policy"
+	"github.com/corsgate/corsgate/policy/store"
+)
+
+// The codes of the problems that a store has. They are stable.
+const (
+	codeCorrupt    = "store_corrupt"
+	codeFormat     = "store_format"
+	codeGap        = "store_gap"
+	codeBlobAbsent = "store_blob_missing"
+	codeTooLarge   = "store_value_too_large"
+	codeForeign    = "store_foreign_key"
+	codeHistory    = "store_history"
+)
+
+const (
+	mendCorrupt = "if it is the newest key of the log, delete it, and the change that it was; else restore etcd from a backup"
+	mendForeign = "something else writes below the prefix; delete the key, and give corsgate a prefix of its own"
+)
+
+// Errors beside those of package store.
+var (
+	// ErrTooLarge is of a change that is too large for a transaction.
+	ErrTooLarge = errors.New("the change is too large")
+	// ErrRefused is of an etcd that does not let us: the user or its role.
+	ErrRefused = errors.New("etcd refuses")
+)
+
+// A fault is what is wrong with a key: code, reason and mend.
+type fault struct{ code, reason, mend string }
+
+func (f fault) Error() string { return f.reason + "; " + f.mend }
+
+// A keyFault is a fault and the key that has it.
+type keyFault struct {
+	key string
+	fault
+}
+
+func (f keyFault) Error() string { return f.key + ": " + f.fault.Error() }
+
+// at says which key has a fault. Other errors stay what they are.
+func at(key string, err error) error {
+	if f, ok := errors.AsType[fault](err); ok {
+		return keyFault{key, f}
+	}
+	return err
+}
+
+// problem returns the fault as the problem of a snapshot.
+func (f keyFault) problem(severity policy.Severity) policy.Problem {
+	return policy.Problem{
+		Severity: severity, Code: f.code, Position: policy.Position{File: place + ":" + f.key}, Reason: f.reason, Mend: f.mend,
+	}
+}
+
+// explain says what an error of etcd means, and what to do about it. The cause is
+// what the latest attempt met, where that is known.
+func explain(err, cause error) error {
+	if err == nil {
+		return nil
+	}
+	if cause != nil && (errors.Is(err, context.DeadlineExceeded) || status.Code(err) == codes.DeadlineExceeded) {
+		err = fmt.Errorf("no answer in time: %w", cause)
+	}
+	switch {
+	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrFull), errors.Is(err, ErrRefused):
+		return err
+	case is(err, rpctypes.ErrNoSpace):
+		return fmt.Errorf("%w: etcd has reached its quota: compact it, defragment each member, raise --quota-backend-bytes if it is small, and then disarm the alarm (etcdctl alarm disarm)", store.ErrFull)
+	case is(err, rpctypes.ErrRequestTooLarge), is(err, rpctypes.ErrTooManyOps):
+		return fmt.Errorf("%w for etcd, whose --max-request-bytes must be 1.5 MiB at least, as it is by default", ErrTooLarge)
+	case is(err, rpctypes.ErrAuthFailed):
+		return fmt.Errorf("%w the user name or the password: see that the user exists (etcdctl user get) and that the password file holds its password", ErrRefused)
+	case is(err, rpctypes.ErrPermissionDenied):
+		return fmt.Errorf("%w, permission denied: grant the user's role what docs/etcd.md lists (etcdctl role grant-permission)", ErrRefused)
+	case is(err, rpctypes.ErrUserEmpty):
+		return fmt.Errorf("%w whom it does not know: it asks for a user and a password, or for a client certificate that names a user", ErrRefused)
+	case errors.Is(err, context.Canceled):
+		return err
+	default:
+		return fmt.Errorf("%w: %w", store.ErrUnavailable, plain(err))
+	}
+}
+
+// is reports whether an error is one of etcd's.
+func is(err, of error) bool {
+	return errors.Is(err, of) || rpctypes.ErrorDesc(err) == rpctypes.ErrorDesc(of) || strings.Contains(err.Error(), rpctypes.ErrorDesc(of))
+}
+
+// plain returns the text of a gRPC error without what only programmers read.
+func plain(err error) error {
+	if s, ok := status.FromError(err); ok && s.Code() != codes.OK {
+		return errors.New(s.Message())
+	}
+	return err
+}
+
+// neverSent reports whether an error says that there was no connection, so that a
+// request has not been seen by anybody.
+func neverSent(err error) bool {
+	text := err.Error()
+	for _, sign := range []string{
+		"Error while dialing", "authentication handshake failed", "no connection available", "there is no address available",
+		"name resolver error", "while waiting for", clientv3.ErrNoAvailableEndpoints.Error(),
+	} {
+		if strings.Contains(text, sign) {
+			return true
+		}
+	}
+	return false
+}
+
+// isFinal reports whether etcd has answered that it did not do it, and would not.
+func isFinal(err error) bool {
+	switch status.Code(err) {
+	case codes.InvalidArgument, codes.PermissionDenied, codes.Unauthenticated, codes.ResourceExhausted, codes.FailedPrecondition, codes.OutOfRange:
+		return true
+	default:
+		_, answered := errors.AsType[rpctypes.EtcdError](err)
+		return answered && status.Code(errors.Unwrap(err)) == codes.OK && !isUnavailable(err)
+	}
+}
+
+func isUnavailable(err error) bool {
+	e, ok := errors.AsType[rpctypes.EtcdError](err)
+	return ok && (e.Code() == codes.Unavailable || e.Code() == codes.DeadlineExceeded || e.Code() == codes.Canceled)
+}

@@ -1,0 +1,119 @@
+package etcd
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/corsgate/corsgate/policy/store"
+)
+
+// historyPage is how many changes are read at once for the history.
+const historyPage = 50
+
+// Entries implements [store.Store]. Where the history goes back no further, more is
+// false; asking for what came before is then store.ErrGone.
+func (s *Store) Entries(ctx context.Context, query store.Query) (entries []store.Entry, more bool, err error) {
+	before := s.layout.logEnd()
+	if query.Before > 0 {
+		before = s.layout.log(query.Before)
+	}
+	for read := 0; ; {
+		page, err := call(ctx, s, func(ctx context.Context, client *clientv3.Client) (*clientv3.GetResponse, error) {
+			return client.Get(ctx, s.layout.log(1), clientv3.WithRange(before), clientv3.WithLimit(historyPage),
+				clientv3.WithSort(clientv3.SortByKey, clientv3.SortDescend))
+		})
+		if err != nil {
+			return nil, false, fmt.Errorf("read the history: %w", err)
+		}
+		read += len(page.Kvs)
+		if read == 0 && query.Before > 1 {
+			return nil, false, fmt.Errorf("%w: changes before revision %d were removed", store.ErrGone, query.Before)
+		}
+		for _, kv := range page.Kvs {
+			before = string(kv.Key)
+			if _, ours := s.layout.logRevision(before); !ours {
+				continue
+			}
+			_, body, err := s.decodeBody(ctx, kv)
+			if err != nil {
+				return nil, false, fmt.Errorf("read the history: %w", at(before, err))
+			}
+			if query.Key != nil && !body.changes(*query.Key) {
+				continue
+			}
+			if query.Limit > 0 && len(entries) == query.Limit {
+				return entries, true, nil
+			}
+			change, err := s.decode(ctx, kv)
+			if err != nil {
+				return nil, false, fmt.Errorf("read the history: %w", at(before, err))
+			}
+			entries = append(entries, change.entry)
+		}
+		if !page.More {
+			return entries, false, nil
+		}
+	}
+}
+
+// Follow implements [store.Store]. The error is store.ErrGone where changes after
+// the revision are no longer kept.
+func (s *Store) Follow(ctx context.Context, after int64, onEntry func(store.Entry)) error {
+	var failed error
+	following, stop := context.WithCancel(ctx)
+	defer stop()
+	s.follow(following, func(v *version, _ time.Time) {
+		if failed != nil {
+			return
+		}
+		for after < v.state.Revision() && following.Err() == nil {
+			next, err := s.followed(following, after)
+			if err != nil {
+				failed = err
+				stop()
+				return
+			}
+			for _, entry := range next {
+				onEntry(entry)
+				after = entry.Revision
+			}
+		}
+	})
+	if ctx.Err() != nil {
+		return nil
+	}
+	return failed
+}
+
+// followed returns some of the changes after a revision, in order.
+func (s *Store) followed(ctx context.Context, after int64) ([]store.Entry, error) {
+	page, err := call(ctx, s, func(ctx context.Context, client *clientv3.Client) (*clientv3.GetResponse, error) {
+		return client.Get(ctx, s.layout.log(after+1), clientv3.WithRange(s.layout.logEnd()), clientv3.WithLimit(historyPage),
+			clientv3.WithSort(clientv3.SortByKey, clientv3.SortAscend))
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the changes after revision %d: %w", after, err)
+	}
+	var entries []store.Entry
+	for _, kv := range page.Kvs {
+		revision, ours := s.layout.logRevision(string(kv.Key))
+		switch {
+		case !ours:
+			continue
+		case revision != after+1:
+			return nil, fmt.Errorf("%w: the change of revision %d was removed", store.ErrGone, after+1)
+		}
+		change, err := s.decode(ctx, kv)
+		if err != nil {
+			return nil, at(string(kv.Key), err)
+		}
+		entries, after = append(entries, change.entry), revision
+	}
+	if len(entries) == 0 {
+		return nil, fmt.Errorf("%w: the change of revision %d was removed", store.ErrGone, after+1)
+	}
+	return entries, nil
+}

@@ -44,9 +44,7 @@ type holder struct {
 
 func (h *holder) hold() {
 	h.anyOrigin()
-	if h.guardrail.saysOfOrigins() {
-		h.origins()
-	}
+	h.origins()
 	h.regexes()
 	if spec := h.guardrail.spec; spec.GetCredentials() == corsgatev1.GuardrailCredentials_GUARDRAIL_CREDENTIALS_NEVER && h.spec.GetCredentials() {
 		h.breach(partCredentials, whole, &fault{"guardrail_credentials", h.by("credentials") + " forbids credentials", "leave credentials out"})
@@ -77,7 +75,7 @@ func (h *holder) breachAt(ref ruleRef, place *Place, path string, f *fault) {
 	}
 	h.policy.breaches = append(h.policy.breaches, p)
 	if h.breaches == BreachesBarred && h.policy.Enforcement == EnforcementEnforce {
-		p.Reason += ", and until that is mended the policy refuses every cross-origin request"
+		p.Reason += ". Until that is mended, the policy refuses every cross-origin request"
 	}
 	h.problems = append(h.problems, p)
 }
@@ -140,7 +138,7 @@ func (h *holder) origins() {
 
 // each calls f with the entries of a list that break a rule, until it returns false.
 func (h *holder) each(scan *originScan, rule originRule, f func(at int32, f *fault) bool) {
-	if rule == ruleExactHTTPS && !h.spec.GetCredentials() {
+	if !h.guardrail.has(rule) || rule == ruleExactHTTPS && !h.spec.GetCredentials() {
 		return
 	}
 	for n := 0; ; n++ {
@@ -171,7 +169,7 @@ func (h *holder) originFault(rule originRule, p *pattern, text string) *fault {
 		}
 		forbidden := OriginPattern{e.pattern}.String()
 		by := g.at(g.field("forbiddenOrigins").Item(int(e.at)))
-		if p.form == patternExact || p.form == patternNull {
+		if e.covers(p) {
 			return &fault{"guardrail_forbidden_origin", by + " forbids to let " + text + " in", "remove it"}
 		}
 		return &fault{"guardrail_forbidden_origin", text + " lets in what " + by + " forbids, " + quote(forbidden), "narrow it, or write " + quote(forbidden) + " in excludeOrigins"}
@@ -208,15 +206,14 @@ func (h *holder) regexes() {
 func (h *holder) regexFault(text string) *fault {
 	const mend = "list the origins instead, with wildcards where it takes some"
 	g := h.guardrail
-	credentials := g.spec.GetCredentials() == corsgatev1.GuardrailCredentials_GUARDRAIL_CREDENTIALS_EXACT_HTTPS
 	switch {
 	case g.spec.GetNoOriginRegexes():
 		return &fault{"guardrail_origin_regex", h.by("noOriginRegexes") + " forbids regular expressions", mend}
-	case len(g.suffixes) > 0:
+	case g.has(ruleSuffixes):
 		return &fault{"guardrail_origin_suffix", "nobody can tell whether a regular expression matches nothing outside of the domains that " + h.by("originSuffixes") + " keeps to", mend}
-	case credentials && h.spec.GetCredentials():
+	case g.has(ruleExactHTTPS) && h.spec.GetCredentials():
 		return &fault{"guardrail_credentials", h.by("credentials") + " lets credentials go to exact https origins alone, and a regular expression is none", mend}
-	case g.spec.GetNoPlainHttp() && !beginsSecurely(text):
+	case g.has(rulePlainHTTP) && !beginsSecurely(text):
 		return &fault{"guardrail_plain_http", h.by("noPlainHttp") + " forbids http origins, and the regular expression may match some", "begin it with https://"}
 	}
 	for _, e := range g.forbidden.all {

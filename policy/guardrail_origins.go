@@ -22,17 +22,26 @@ const (
 // policy that has it excludes, and whether it allows credentials.
 func (g *Guardrail) broken(p *pattern) (rules [originRuleCount]bool) {
 	g.weighed++
-	rules[ruleSuffixes] = len(g.suffixes) > 0 && !g.keepsWithin(p)
+	rules[ruleSuffixes] = g.has(ruleSuffixes) && !g.keepsWithin(p)
 	rules[ruleForbidden] = g.forbidden.meets(p, nil) != nil
-	rules[rulePlainHTTP] = g.spec.GetNoPlainHttp() && (p.form == patternAny || p.isPlainHTTP())
-	rules[ruleExactHTTPS] = g.spec.GetCredentials() == corsgatev1.GuardrailCredentials_GUARDRAIL_CREDENTIALS_EXACT_HTTPS &&
-		(p.form != patternExact || p.scheme != "https")
+	rules[rulePlainHTTP] = g.has(rulePlainHTTP) && (p.form == patternAny || p.isPlainHTTP())
+	rules[ruleExactHTTPS] = g.has(ruleExactHTTPS) && (p.form != patternExact || p.scheme != "https")
 	return rules
 }
 
-// saysOfOrigins reports whether any rule says something of each origin.
-func (g *Guardrail) saysOfOrigins() bool {
-	return len(g.suffixes) > 0 || len(g.forbidden.all) > 0 || g.spec.GetNoPlainHttp() || g.spec.GetCredentials() == corsgatev1.GuardrailCredentials_GUARDRAIL_CREDENTIALS_EXACT_HTTPS
+// has reports whether the guardrail has a rule.
+func (g *Guardrail) has(rule originRule) bool {
+	switch rule {
+	case ruleSuffixes:
+		return len(g.suffixes) > 0
+	case ruleForbidden:
+		return len(g.forbidden.all) > 0
+	case rulePlainHTTP:
+		return g.spec.GetNoPlainHttp()
+	case ruleExactHTTPS:
+		return g.spec.GetCredentials() == corsgatev1.GuardrailCredentials_GUARDRAIL_CREDENTIALS_EXACT_HTTPS
+	}
+	return false
 }
 
 // keepsWithin reports whether every origin that a pattern matches lies within the

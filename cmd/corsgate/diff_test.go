@@ -94,6 +94,10 @@ func TestDiffGates(t *testing.T) {
 		"a gain":           {twoOrigins, threeOrigins, codes{0, 0, 5, 5}},
 		"a risk":           {twoOrigins, withDelete, codes{0, 5, 5, 5}},
 		"a new and odd":    {twoOrigins, oddPolicy + "---\n" + twoOrigins, codes{0, 0, 5, 5}},
+		"a guardrail more": {twoOrigins, twoOrigins + "---\n" + guardrail, codes{}},
+		"a guardrail gone": {twoOrigins + "---\n" + guardrail, twoOrigins, codes{0, 5, 0, 0}},
+		"one that bars":    {breach, breach + "---\n" + guardrail, codes{0, 0, 0, 5}},
+		"one that barred":  {breach + "---\n" + guardrail, breach, codes{0, 5, 5, 5}},
 		"invalid":          {twoOrigins, badPolicy, codes{3, 3, 3, 3}},
 		"invalid, and old": {badPolicy, twoOrigins, codes{3, 3, 3, 3}},
 	} {

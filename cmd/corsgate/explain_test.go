@@ -41,6 +41,7 @@ func TestExplainJSON(t *testing.T) {
 		"null":      {"explain", "--policy", explainPolicies, "--origin", "null", "--url", "https://api.shop.example/v1/orders"},
 		"hidden":    {"explain", "--policy", explainPolicies, "--origin", "https://shop.example", "--url", "https://api.shop.example/v1/orders", "--read-header", "ETag"},
 		"reported":  {"explain", "--policy", explainPolicies, "--origin", "https://evil.example", "--url", "https://trial.shop.example/"},
+		"barred":    {"explain", "--policy", explainPolicies + "/../guarded", "--origin", "https://shop.example", "--url", "https://api.shop.example/v1/orders"},
 		"console":   {"explain", "--console", "TypeError: Failed to fetch"},
 		"console_explained": {
 			"explain", "--policy", explainPolicies, "--console", chrome, "--method", "PUT",

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"encoding/json"
 	"net"
 	"os"
@@ -56,6 +57,25 @@ metadata:
   name: worse
 spec:
   credentials: yes
+`
+
+// guardrail reaches all policies, and lets goodPolicy be.
+const guardrail = `apiVersion: corsgate.dev/v1
+kind: CorsGuardrail
+metadata:
+  name: house
+spec:
+  noPlainHttp: true
+`
+
+// breach is what guardrail forbids.
+const breach = `apiVersion: corsgate.dev/v1
+kind: CorsPolicy
+metadata:
+  name: kiosk
+  namespace: hall
+spec:
+  origins: [https://shop.example, http://kiosk.shop.example]
 `
 
 // oddPolicy draws a warning.
@@ -156,6 +176,31 @@ DIR/bad.yaml:14:16: spec.credentials: wants true or false, found the text "yes";
 			nil,
 			outcome{3, badProblems + "2 errors in 2 files\n", ""},
 		},
+		"a guardrail": {
+			[]string{"house.yaml", guardrail, "shop.yaml", goodPolicy},
+			nil,
+			outcome{0, "DIR/house.yaml:1:1: guardrail: house reaches 1 policy: shop\nok: 1 policy, 1 origin set, 1 guardrail in 2 files, revision REVISION\n", ""},
+		},
+		"a guardrail of many": {
+			[]string{"house.yaml", guardrail, "many.yaml", manyPolicies(7)},
+			nil,
+			outcome{0, "DIR/house.yaml:1:1: guardrail: house reaches 7 policies: p0, p1, p2, p3, p4 and 2 more\nok: 7 policies, 1 guardrail in 2 files, revision REVISION\n", ""},
+		},
+		"a guardrail of nobody": {
+			[]string{"house.yaml", guardrail + "  namespaces: [hall]\n", "shop.yaml", goodPolicy},
+			nil,
+			outcome{0, `DIR/house.yaml:4:9: warning: metadata.name: no policy is in the reach of the guardrail "house"; check its namespaces and hosts, or remove it [guardrail_unused]
+DIR/house.yaml:1:1: guardrail: house reaches no policy
+ok: 1 policy, 1 origin set, 1 guardrail in 2 files, revision REVISION, 1 warning
+`, ""},
+		},
+		"what a guardrail forbids": {
+			[]string{"house.yaml", guardrail, "kiosk.yaml", breach},
+			nil,
+			outcome{3, `DIR/kiosk.yaml:7:35: spec.origins[1]: the guardrail "house" at DIR/house.yaml:6:16 forbids http origins, and "http://kiosk.shop.example" is one; use https [guardrail_plain_http]
+1 error in 2 files
+`, ""},
+		},
 		"an empty folder": {
 			nil, nil,
 			outcome{3, "DIR: the folder holds no policy file; put a *.yaml, *.yml or *.json file into it; hidden ones and *_test ones do not count [no_policies]\n1 error in 0 files\n", ""},
@@ -197,7 +242,8 @@ func TestValidateJSON(t *testing.T) {
       "mend": "remove one of them"
     }
   ],
-  "exceptions": []
+  "exceptions": [],
+  "guardrails": []
 }
 `, ""}
 	if diff := cmp.Diff(want, run(t, dir, "validate", "-o", "json", dir)); diff != "" {
@@ -223,11 +269,42 @@ func TestValidateJSON(t *testing.T) {
         "column": 31
       }
     }
-  ]
+  ],
 `
 	if daring := run(t, dir, "validate", "-o", "json", dir); !strings.Contains(daring.Out, exceptions) {
 		t.Errorf("with an exception: %+v", daring)
 	}
+	dir = folder(t, "house.yaml", guardrail, "shop.yaml", goodPolicy)
+	guardrails := `"guardrails": [
+    {
+      "name": "house",
+      "position": {
+        "file": "DIR/house.yaml",
+        "line": 1,
+        "column": 1
+      },
+      "policies": [
+        "shop"
+      ]
+    }
+  ]
+`
+	if guarded := run(t, dir, "validate", "-o", "json", dir); !strings.Contains(guarded.Out, guardrails) {
+		t.Errorf("with a guardrail: %+v", guarded)
+	}
+	dir = folder(t, "house.yaml", guardrail, "kiosk.yaml", breach)
+	if refused := run(t, dir, "validate", "-o", "json", dir); refused.Code != exitInvalid || !strings.Contains(refused.Out, `"guardrail": "house"`) {
+		t.Errorf("with what a guardrail forbids: %+v", refused)
+	}
+}
+
+// manyPolicies returns policies that are named by routes alone.
+func manyPolicies(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "---\napiVersion: corsgate.dev/v1\nkind: CorsPolicy\nmetadata: {name: p%d}\nspec: {origins: [https://shop.example]}\n", i)
+	}
+	return b.String()
 }
 
 func TestUsage(t *testing.T) {

@@ -279,8 +279,10 @@ func widestOf(spec *corsgatev1.CorsGuardrailSpec) anyone {
 func (c *guardrailComparison) anyOrigin(before, after anyone) {
 	same := func(a, b string) bool { return a == b }
 	switch {
+	case before.all && len(after.names) == 0 && !after.all:
+		c.add(false, "anyOrigin", "no policy may let any origin in any more")
 	case before.all && !after.all:
-		c.add(false, "anyOrigin", "only %s may let any origin in; before every policy might", orNobody(after.names))
+		c.add(false, "anyOrigin", "only %s may let any origin in; before every policy might", strings.Join(after.names, ", "))
 	case after.all && !before.all:
 		c.add(true, "anyOrigin", "every policy may let any origin in; before it was %s", orNobody(before.names))
 	case !before.all && !after.all:

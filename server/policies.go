@@ -66,6 +66,8 @@ type Policies struct {
 	metrics *metrics
 	logger  *slog.Logger
 	now     func() time.Time
+	// told, unless nil, is told what became of each snapshot.
+	told func(snapshot source.Snapshot, problems policy.Problems, set *policy.Set)
 
 	live   atomic.Pointer[live]
 	status atomic.Pointer[Status]
@@ -106,6 +108,9 @@ func (p *Policies) Load(ctx context.Context, snapshot source.Snapshot) bool {
 	defer p.mu.Unlock()
 
 	set, problems := p.compile(snapshot)
+	if p.told != nil {
+		defer p.told(snapshot, problems, set)
+	}
 	attempted := p.now()
 	if len(problems.Errors()) > 0 {
 		status := *p.status.Load()

@@ -39,6 +39,12 @@ type Options struct {
 	SocketMode fs.FileMode
 	// TLS secures what Listen names.
 	TLS TLSOptions
+	// Webhook is how the validating webhook of a Kubernetes cluster is answered.
+	Webhook WebhookOptions
+	// Report, unless nil, is told what became of each snapshot: the problems that
+	// reading and compiling found, and the set that came into force, nil where the
+	// snapshot was rejected. It must not block.
+	Report func(snapshot source.Snapshot, problems policy.Problems, set *policy.Set)
 	// Policy is what a set depends on besides its documents.
 	Policy policy.Options
 	// DrainDelay is how long the server goes on as before after it was told to
@@ -69,6 +75,8 @@ type Bound struct {
 	Listen []net.Addr
 	// Admin is nil where there is none.
 	Admin net.Addr
+	// Webhook is nil where there is none.
+	Webhook net.Addr
 }
 
 // A Server answers Envoy. It runs once.
@@ -105,14 +113,16 @@ func New(src source.Source, options Options) (*Server, error) {
 		return nil, err
 	}
 	m := newMetrics(options.Build)
-	return &Server{
+	s := &Server{
 		options:  options,
 		source:   src,
 		logger:   options.Logger,
 		metrics:  m,
 		policies: newPolicies(options.Policy, m, options.Logger, time.Now),
 		pages:    pages,
-	}, nil
+	}
+	s.policies.told = options.Report
+	return s, nil
 }
 
 // Policies is what is in force.
@@ -137,6 +147,13 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 	}
 
+	var webhookKeeper *keeper
+	if listeners.webhook != nil {
+		if webhookKeeper, err = newKeeper(s.options.Webhook.TLS, s.logger); err != nil {
+			return err
+		}
+	}
+
 	// The units outlive ctx: stopping is a sequence of its own, which ends by
 	// ending this context.
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -144,6 +161,10 @@ func (s *Server) Run(ctx context.Context) error {
 	group, running := errgroup.WithContext(running)
 	if listeners.admin != nil {
 		group.Go(func() error { return s.serveAdmin(running, listeners.admin) })
+	}
+	if listeners.webhook != nil {
+		//nolint:contextcheck // a handshake has a context of its own, which the TLS configuration uses
+		group.Go(func() error { return s.serveWebhook(running, listeners.webhook, webhookKeeper) })
 	}
 	group.Go(func() error {
 		defer stop()
@@ -196,7 +217,7 @@ func (s *Server) serveDecisions(ctx, running context.Context, tlsKeeper *keeper,
 	bound := listeners.bound()
 	s.logger.LogAttrs(ctx, slog.LevelInfo, "ready",
 		slog.Any("listen", addresses(bound.Listen)), slog.Bool("tls", tlsKeeper != nil),
-		slog.String("admin", address(bound.Admin)), slog.String("version", s.options.Build.Version))
+		slog.String("admin", address(bound.Admin)), slog.String("webhook", address(bound.Webhook)), slog.String("version", s.options.Build.Version))
 	if s.options.Ready != nil {
 		s.options.Ready(bound)
 	}
@@ -331,6 +352,8 @@ func (s *Server) wait(serving context.Context, limit time.Duration, done <-chan 
 type listeners struct {
 	grpc  []net.Listener
 	admin net.Listener
+	// webhook is nil where there is none.
+	webhook net.Listener
 }
 
 // bind opens every address, and reports every one that cannot be.
@@ -352,6 +375,14 @@ func (s *Server) bind(ctx context.Context) (*listeners, error) {
 			bound.admin = listener
 		}
 	}
+	if s.options.Webhook.Address != "" {
+		listener, err := listen(ctx, s.options.Webhook.Address, s.options.SocketMode)
+		if err != nil {
+			errs = append(errs, err)
+		} else {
+			bound.webhook = listener
+		}
+	}
 	if len(errs) > 0 {
 		bound.close()
 		return nil, errors.Join(errs...)
@@ -367,6 +398,9 @@ func (l *listeners) close() {
 	if l.admin != nil {
 		_ = l.admin.Close()
 	}
+	if l.webhook != nil {
+		_ = l.webhook.Close()
+	}
 }
 
 func (l *listeners) bound() Bound {
@@ -376,6 +410,9 @@ func (l *listeners) bound() Bound {
 	}
 	if l.admin != nil {
 		bound.Admin = l.admin.Addr()
+	}
+	if l.webhook != nil {
+		bound.Webhook = l.webhook.Addr()
 	}
 	return bound
 }

@@ -68,6 +68,9 @@ tls-cert: "" # default
 tls-key: "" # default
 tls-client-ca: "" # default
 tls-min-version: "1.2" # default
+webhook: "" # default
+webhook-tls-cert: "" # default
+webhook-tls-key: "" # default
 drain-delay: "5s" # default
 drain-timeout: "10s" # default
 max-connection-age: "5m" # default

@@ -54,6 +54,8 @@ type serveSettings struct {
 	tlsClientCA   text
 	tlsMinVersion choice
 
+	webhook webhookSettings
+
 	drainDelay       duration
 	drainTimeout     duration
 	maxConnectionAge duration
@@ -97,6 +99,7 @@ func (s *serveSettings) addFlags(command *cobra.Command) {
 	flags.Var(&s.tlsKey, "tls-key", "`file` with the key of --tls-cert, PEM")
 	flags.Var(&s.tlsClientCA, "tls-client-ca", "`file` with the authorities, PEM, by one of which clients' certificates must be signed")
 	s.tlsMinVersion.flag(command, "tls-min-version", "", "oldest TLS version accepted; Envoy offers 1.2 unless it is told to offer more")
+	s.webhook.addFlags(command)
 	flags.Var(&s.drainDelay, "drain-delay", "how long to go on after a signal to stop, not ready, so that Envoy looks elsewhere")
 	flags.Var(&s.drainTimeout, "drain-timeout", "how long calls in flight may take after that")
 	flags.Var(&s.maxConnectionAge, "max-connection-age", "after how long Envoy is asked to reconnect; 0s for never")
@@ -133,6 +136,10 @@ func (s *serveSettings) check() error {
 	if err := tlsOptions.Check(); err != nil {
 		errs = append(errs, err)
 	}
+	webhook := s.webhook.options()
+	if err := webhook.Check(); err != nil {
+		errs = append(errs, err)
+	}
 	if len(errs) > 0 {
 		return &usageError{err: errors.Join(errs...)}
 	}
@@ -148,6 +155,7 @@ func (s *serveSettings) options(logger *slog.Logger) server.Options {
 		AdminHosts:       s.adminHosts.values,
 		SocketMode:       s.socketMode.value,
 		TLS:              s.tls(),
+		Webhook:          s.webhook.options(),
 		DrainDelay:       s.drainDelay.value,
 		DrainTimeout:     s.drainTimeout.value,
 		MaxConnectionAge: s.maxConnectionAge.value,

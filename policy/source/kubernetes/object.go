@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -30,6 +31,9 @@ func FileName(kind, namespace, name string) string {
 	return scheme + kind + "/" + namespace + "/" + name
 }
 
+// Ours reports whether a document comes from a cluster.
+func Ours(doc *policy.Document) bool { return strings.HasPrefix(doc.File, scheme) }
+
 // Read returns the document that an object is. The object is as the API has it,
 // decoded from JSON. Only its name, namespace, labels, annotations and spec count;
 // whatever else stands beside them is refused, but for what Kubernetes itself keeps
@@ -42,6 +46,14 @@ func Read(object map[string]any) (*policy.Document, policy.Problems) {
 		return nil, policy.Problems{problemText(file, err)}
 	}
 	return readText(file, text)
+}
+
+// Same reports whether two objects are the same document: they differ in nothing but
+// what Kubernetes itself keeps in them.
+func Same(a, b map[string]any) bool {
+	first, errFirst := documentText(&unstructured.Unstructured{Object: a})
+	second, errSecond := documentText(&unstructured.Unstructured{Object: b})
+	return errFirst == nil && errSecond == nil && bytes.Equal(first, second)
 }
 
 // readText reads the text of an object.

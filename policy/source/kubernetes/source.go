@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/connrotation"
 
+	"github.com/corsgate/corsgate/policy"
 	"github.com/corsgate/corsgate/policy/source"
 )
 
@@ -68,14 +69,17 @@ func (s *Source) Load(ctx context.Context) (source.Snapshot, error) {
 	return held.snapshot(), nil
 }
 
-// Read reads all objects once, as Load does, but is no part of what Load and Watch
-// have to say to each other.
-func (s *Source) Read(ctx context.Context) (source.Snapshot, error) {
+// Documents reads all objects once, as Load does, and returns their documents. It is
+// no part of what Load and Watch have to say to each other.
+func (s *Source) Documents(ctx context.Context) ([]policy.Document, error) {
 	held, err := s.list(ctx)
 	if err != nil {
-		return source.Snapshot{}, err
+		return nil, err
 	}
-	return held.snapshot(), nil
+	if len(held.troubles) > 0 {
+		return nil, held.troubles
+	}
+	return held.snapshot().Documents, nil
 }
 
 // list lists all places.

@@ -185,12 +185,12 @@ func misplacedAnyRule() validation {
 func originRules(misplaced bool) []validation {
 	rules := []validation{
 		{
-			Rule:    "self in ['*', 'null'] || self.contains('://')",
-			Message: `an origin begins with a scheme; write it as in "https://shop.example" [origin_invalid]`,
+			Rule:    "self in ['', '*', 'null'] || self.contains('://')",
+			Message: `it has no scheme, and an origin is a scheme, a host and perhaps a port; write it as in "https://shop.example" [origin_scheme]`,
 		},
 		{
 			Rule:    "!self.matches('://[^/]*/')",
-			Message: `an origin ends with its host or port, without a "/" or a path; remove what follows [origin_invalid]`,
+			Message: `it has a path, and an origin ends with its host or port; remove the "/" and what follows [origin_path]`,
 		},
 	}
 	if misplaced {
@@ -243,12 +243,16 @@ func methodRules(sent bool) []validation {
 func hostRules() []validation {
 	return []validation{
 		{
-			Rule:    "!self.contains('/')",
-			Message: `a host has neither a scheme nor a path; write the host alone, as in "api.shop.example" [host_invalid]`,
+			Rule:    "!self.contains('://')",
+			Message: `it names a scheme, and a target is a host; write the host alone, as in "api.shop.example" [host_scheme]`,
+		},
+		{
+			Rule:    "self.contains('://') || !self.contains('/')",
+			Message: `it has a path, and a target is a host; write the path in the target's paths [host_invalid]`,
 		},
 		{
 			Rule:    "self == '*' || self.lastIndexOf('*') < 1 && (!self.startsWith('*') || self.startsWith('*.'))",
-			Message: `a "*" stands alone or for whole labels in front; write it as in "*.shop.example" [host_invalid]`,
+			Message: `it has a wildcard that is not its whole first label; write "*." and a domain, or "*" [host_wildcard]`,
 		},
 	}
 }

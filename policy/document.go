@@ -2,6 +2,7 @@ package policy
 
 import (
 	"strconv"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 )
@@ -19,6 +20,10 @@ type Document struct {
 	Texts string
 	// Root is where the document and its parts stand in File. It may be nil.
 	Root *Place
+	// Created, unless zero, is when the document was created, in a source whose
+	// documents have authors who do not know of each other. Such a document is the
+	// only one of its File, and stands apart: see package settle.
+	Created time.Time
 }
 
 // at returns the position of a place within the document.

@@ -107,9 +107,10 @@ func (p *Policies) Load(ctx context.Context, snapshot source.Snapshot) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 
-	set, problems := p.compile(snapshot)
+	delivered := snapshot
+	set, problems := p.settle(&snapshot)
 	if p.told != nil {
-		defer p.told(snapshot, problems, set)
+		defer p.told(delivered, problems, set)
 	}
 	attempted := p.now()
 	if len(problems.Errors()) > 0 {

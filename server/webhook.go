@@ -56,9 +56,9 @@ func (s *Server) webhookHandler() http.Handler {
 			status := s.policies.Status()
 			return status.Documents, status.Set != nil
 		},
-		Compile: func(docs []policy.Document) policy.Problems {
+		Compile: func(docs []policy.Document, breaches policy.Breaches) policy.Problems {
 			options := s.options.Policy
-			options.Now = s.policies.now()
+			options.Now, options.Breaches = s.policies.now(), breaches
 			_, problems := policy.Compile(docs, options)
 			return problems
 		},

@@ -36,8 +36,9 @@ type Options struct {
 	// as their source can tell. A change is refused only if it is wrong there too:
 	// what was applied a moment before it may not be in force yet.
 	Fresh func(ctx context.Context) ([]policy.Document, error)
-	// Compile returns what is wrong with documents.
-	Compile func(docs []policy.Document) policy.Problems
+	// Compile returns what is wrong with documents, where breaches of guardrails are
+	// errors or not.
+	Compile func(docs []policy.Document, breaches policy.Breaches) policy.Problems
 	// Logger gets a line for each change that is refused.
 	Logger *slog.Logger
 }

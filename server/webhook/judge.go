@@ -14,6 +14,9 @@ import (
 	"github.com/corsgate/corsgate/policy/source/kubernetes"
 )
 
+// kindGuardrail is the kind of guardrails.
+const kindGuardrail = "CorsGuardrail"
+
 // notOurs allows what is no change of a policy.
 func notOurs(request *admissionv1.AdmissionRequest) (verdict, bool) {
 	version := request.Kind.Group + "/" + request.Kind.Version
@@ -32,6 +35,8 @@ type change struct {
 	file string
 	// document is nil where the object is to be deleted.
 	document *policy.Document
+	// guardrail is the name of the guardrail that changes, if one does.
+	guardrail string
 }
 
 // judge holds a change against what is in force and, where that refuses it, against
@@ -45,7 +50,7 @@ func (h *handler) judge(ctx context.Context, request *admissionv1.AdmissionReque
 	if !loaded {
 		return unable("it has not loaded any policies yet; try again in a moment, or see its log")
 	}
-	v = h.compile(docs, asked, nil)
+	v = h.compile(docs, asked)
 	if v.allowed || h.options.Fresh == nil {
 		return v
 	}
@@ -54,12 +59,15 @@ func (h *handler) judge(ctx context.Context, request *admissionv1.AdmissionReque
 		v.remarks = append(v.remarks, "the change was held against what is in force alone, because what there is by now cannot be read: "+err.Error())
 		return v
 	}
-	return h.compile(fresh, asked, h.options.Compile(fresh))
+	return h.compile(fresh, asked)
 }
 
 // parse finds out what is asked for. It reports true where that decides.
 func parse(request *admissionv1.AdmissionRequest) (asked change, v verdict, done bool) {
 	asked.file = kubernetes.FileName(request.Kind.Kind, request.Namespace, request.Name)
+	if request.Kind.Kind == kindGuardrail {
+		asked.guardrail = request.Name
+	}
 	if request.Operation == admissionv1.Delete {
 		return asked, verdict{}, false
 	}
@@ -81,21 +89,24 @@ func parse(request *admissionv1.AdmissionRequest) (asked change, v verdict, done
 }
 
 // compile holds a change against documents. What is wrong with them already is not
-// the change's fault.
-func (h *handler) compile(docs []policy.Document, asked change, already policy.Problems) verdict {
-	problems := h.options.Compile(asked.apply(docs))
-	known := make(map[string]struct{}, len(already))
-	for _, p := range already {
-		known[p.Error()] = struct{}{}
+// the change's fault, such as a policy that a guardrail has barred.
+func (h *handler) compile(docs []policy.Document, asked change) verdict {
+	mode := policy.BreachesRefused
+	if asked.guardrail != "" {
+		// Who may change guardrails may bar policies by it, and is told which.
+		mode = policy.BreachesBarred
 	}
 	v := verdict{allowed: true, file: asked.file}
+	problems := h.options.Compile(asked.apply(docs), mode)
+	if len(problems.Errors()) > 0 {
+		problems = without(problems, h.options.Compile(docs, mode).Errors())
+	}
 	for _, p := range problems {
-		_, old := known[p.Error()]
 		switch {
-		case p.Severity == policy.SeverityError && !old:
+		case p.Severity == policy.SeverityError:
 			v.allowed, v.code = false, http.StatusUnprocessableEntity
 			v.problems = append(v.problems, p)
-		case p.Severity == policy.SeverityWarning && p.Position.File == asked.file:
+		case p.Position.File == asked.file, asked.guardrail != "" && p.Guardrail == asked.guardrail:
 			v.problems = append(v.problems, p)
 		}
 	}
@@ -103,6 +114,18 @@ func (h *handler) compile(docs []policy.Document, asked change, already policy.P
 		v.text = "the object is still needed:"
 	}
 	return v
+}
+
+// without returns the problems that are not among some.
+func without(problems, known policy.Problems) policy.Problems {
+	texts := make(map[string]struct{}, len(known))
+	for _, p := range known {
+		texts[p.Error()] = struct{}{}
+	}
+	return slices.DeleteFunc(slices.Clone(problems), func(p policy.Problem) bool {
+		_, old := texts[p.Error()]
+		return old
+	})
 }
 
 // apply returns the documents as they would be.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -45,7 +46,11 @@ func Read(object map[string]any) (*policy.Document, policy.Problems) {
 	if err != nil {
 		return nil, policy.Problems{problemText(file, err)}
 	}
-	return readText(file, text)
+	doc, problems := readText(file, text)
+	if doc != nil {
+		doc.Created = u.GetCreationTimestamp().Time
+	}
+	return doc, problems
 }
 
 // Same reports whether two objects are the same document: they differ in nothing but
@@ -113,6 +118,7 @@ type entry struct {
 	name       string
 	file       string
 	generation int64
+	created    time.Time
 	// revision is the number of the change that the object includes last.
 	revision int64
 	// digest is of the object's text.
@@ -138,6 +144,7 @@ func read(of resource, u *unstructured.Unstructured, before *entry) *entry {
 		namespace:  u.GetNamespace(),
 		name:       u.GetName(),
 		generation: u.GetGeneration(),
+		created:    u.GetCreationTimestamp().Time,
 		revision:   revisionOf(u.GetResourceVersion()),
 		status:     statusOf(u),
 	}
@@ -155,7 +162,9 @@ func read(of resource, u *unstructured.Unstructured, before *entry) *entry {
 	}
 	if e.document, e.problems = readText(e.file, text); e.document == nil {
 		e.withoutText(u, before)
+		return e
 	}
+	e.document.Created = e.created
 	return e
 }
 

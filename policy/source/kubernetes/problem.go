@@ -6,12 +6,12 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/corsgate/corsgate/policy"
+	"github.com/corsgate/corsgate/policy/settle"
 )
 
 // The codes of the problems that a cluster has.
 const (
 	codeObject     = "object_unreadable"
-	codeSetAside   = "object_set_aside"
 	codeNoResource = "crd_missing"
 	codeForbidden  = "access_forbidden"
 	codeUnknown    = "access_unauthorized"
@@ -31,7 +31,7 @@ func problemText(file string, err error) policy.Problem {
 func problemSetAside(e *entry) policy.Problem {
 	p := policy.Problem{
 		Severity: policy.SeverityWarning,
-		Code:     codeSetAside,
+		Code:     settle.CodeSetAside,
 		Position: policy.Position{File: e.file},
 		Reason:   "the object cannot be read, and what it said last stays in force",
 		Mend:     "mend what is said of it here and apply it again",
@@ -98,4 +98,3 @@ func (p place) where() string {
 		return "in the namespace " + p.namespace
 	}
 }
-

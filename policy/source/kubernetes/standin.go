@@ -6,10 +6,11 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/corsgate/corsgate/policy"
+	"github.com/corsgate/corsgate/policy/settle"
 )
 
-// nobody is an origin that no page has: the domain is reserved (RFC 2606).
-const nobody = "https://corsgate.invalid"
+// anybody is an origin that gives way to settle's.
+const anybody = "https://example.com"
 
 // standIn returns a document that lets nobody call, for an object that cannot be
 // read and whose last good version is not known. Left out altogether, the object
@@ -19,15 +20,17 @@ func standIn(e *entry, u *unstructured.Unstructured) *policy.Document {
 	if e.kind == kindGuardrail {
 		return nil
 	}
-	spec := map[string]any{"origins": []any{nobody}}
-	if e.kind == kindPolicy {
-		spec["methods"] = []any{"GET"}
-		if targets := e.readableTargets(u); len(targets) > 0 {
-			spec["targets"] = targets
-		}
+	spec := map[string]any{"origins": []any{anybody}}
+	if targets := e.readableTargets(u); e.kind == kindPolicy && len(targets) > 0 {
+		spec["targets"] = targets
 	}
-	doc, _ := e.compose(spec)
-	return doc
+	doc, ok := e.compose(spec)
+	if !ok {
+		return nil
+	}
+	closed, _ := settle.Closed(*doc)
+	closed.Created = e.created
+	return &closed
 }
 
 // readableTargets returns those of a policy's targets that can be read.
@@ -39,7 +42,7 @@ func (e *entry) readableTargets(u *unstructured.Unstructured) []any {
 	list, _ := all.([]any)
 	var readable []any
 	for _, target := range list {
-		if _, ok := e.compose(map[string]any{"origins": []any{nobody}, "targets": []any{target}}); ok {
+		if _, ok := e.compose(map[string]any{"origins": []any{anybody}, "targets": []any{target}}); ok {
 			readable = append(readable, target)
 		}
 	}

@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/corsgate/corsgate/policy"
+	"github.com/corsgate/corsgate/policy/settle"
 	corsgatev1 "github.com/corsgate/corsgate/proto/corsgate/v1"
 )
 
@@ -93,6 +95,8 @@ func (r *report) judge(e *entry) (status, bool) {
 	switch errors, ours := about.Errors(), r.documents[e.file]; {
 	case len(e.problems) > 0:
 		s.refuse(e.problems[0].Code, append(policy.Problems{problemSetAside(e)}, e.problems...))
+	case aside(about) != "":
+		s.refuse(aside(about), about)
 	case len(errors) > 0:
 		s.refuse(errors[0].Code, about)
 	case ours == nil && len(about) > 0:
@@ -102,8 +106,8 @@ func (r *report) judge(e *entry) (status, bool) {
 	case r.set == nil && r.inForce[e.file] != ours:
 		s.refuse(reasonNotInForce, nil)
 		s.message = "it is free of errors itself, but others are not, and what was in force before stays:\n" + lines(r.errors)
-	case refusal(about) != "":
-		s.refuse(refusal(about), about)
+	case barred(about) != "":
+		s.refuse(barred(about), about)
 	default:
 		s.accepted, s.reason, s.message = "True", reasonInForce, "in force"
 		if len(about) > 0 {
@@ -117,15 +121,31 @@ func (s *status) refuse(reason string, why policy.Problems) {
 	s.accepted, s.reason, s.message = "False", reason, lines(why)
 }
 
-// refusal returns the code of a warning that says that a document is not in force
-// as it stands, or nothing.
-func refusal(problems policy.Problems) string {
+// barred returns the code of the first breach of a guardrail, or nothing.
+func barred(problems policy.Problems) string {
 	for _, p := range problems {
-		if strings.HasPrefix(p.Code, "guardrail") {
+		if p.Guardrail != "" {
 			return p.Code
 		}
 	}
 	return ""
+}
+
+// aside returns the code of what is wrong with a document that was set aside beside
+// others, or nothing.
+func aside(problems policy.Problems) string {
+	set, code := false, ""
+	for _, p := range problems {
+		if p.Code == settle.CodeSetAside {
+			set = true
+		} else if code == "" {
+			code = p.Code
+		}
+	}
+	if !set {
+		return ""
+	}
+	return cmp.Or(code, settle.CodeSetAside)
 }
 
 // lines writes problems one a line, without the object that they are about.

@@ -23,6 +23,7 @@ const (
 	codePathMissing   = "path_missing"
 	codeUnreadable    = "path_unreadable"
 	codeFolderLink    = "folder_link"
+	codeHidden        = "document_hidden"
 )
 
 func problem(path, code, reason, mend string) policy.Problem {

@@ -1,6 +1,10 @@
 package source
 
 import (
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -95,4 +99,21 @@ func (w *FakeWatcher) stop() error {
 	close(w.Events)
 	close(w.Errors)
 	return nil
+}
+
+// Resealed gives a snapshot file that was changed the checksum that it would have.
+func Resealed(file []byte) []byte {
+	body := file[bodyBegin:]
+	seal := fmt.Sprintf("%s%x %016d\n", sealLead, sha256.Sum256(body), len(body))
+	return slices.Concat(file[:bodyBegin-sealLength], []byte(seal), body)
+}
+
+// SaveNow saves a snapshot, and returns the size of the file.
+func SaveNow(kept Source, s Snapshot) (int64, error) {
+	k := kept.(keptDated).Kept
+	if err := k.file.write(&s, time.Now()); err != nil {
+		return 0, err
+	}
+	info, err := os.Stat(k.file.path)
+	return info.Size(), err
 }

@@ -263,4 +263,3 @@ func TestJoinInStep(t *testing.T) {
 		}
 	}
 }
-

@@ -100,19 +100,6 @@ func (s *Server) hostAllowed(host string) bool {
 		slices.ContainsFunc(s.options.AdminHosts, func(known string) bool { return strings.EqualFold(known, host) })
 }
 
-// readyz says whether requests should come here. Policies that went bad later do
-// not matter: the last good ones decide.
-func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
-	switch s.state.Load() {
-	case stateReady:
-		writeText(w, http.StatusOK, "ready")
-	case stateDraining:
-		writeText(w, http.StatusServiceUnavailable, "draining")
-	default:
-		writeText(w, http.StatusServiceUnavailable, "policies are not loaded yet")
-	}
-}
-
 // showPolicies shows what is in force: a page to browsers, JSON to the rest.
 func (s *Server) showPolicies(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Vary", "Accept")

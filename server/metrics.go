@@ -2,6 +2,7 @@ package server
 
 import (
 	"runtime"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -69,6 +70,12 @@ type metrics struct {
 	policies      prometheus.Gauge
 	barred        prometheus.Gauge
 	revisionInfo  *prometheus.GaugeVec
+	storeRevision prometheus.Gauge
+
+	// staleness and snapshotSaved are asked for when the metrics are read. Until
+	// the server sets them, they are zero.
+	staleness     func() time.Duration
+	snapshotSaved func() time.Time
 }
 
 // newMetrics registers everything on a registry of its own, so that two servers
@@ -113,7 +120,21 @@ func newMetrics(build Build) *metrics {
 			Name: "corsgate_revision_info",
 			Help: "1, labelled with the revision of the policy set in force.",
 		}, []string{"revision"}),
+		storeRevision: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "corsgate_store_revision",
+			Help: "The source's own number of the last change in force; 0 where the source does not count its changes.",
+		}),
+		staleness:     func() time.Duration { return 0 },
+		snapshotSaved: func() time.Time { return time.Time{} },
 	}
+	staleness := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "corsgate_source_staleness_seconds",
+		Help: "For how long it is not known whether the source holds something newer; 0 where it is always known, as of files.",
+	}, func() float64 { return m.staleness().Seconds() })
+	snapshotSaved := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "corsgate_snapshot_saved_timestamp_seconds",
+		Help: "When the last good policies were saved to the snapshot file, in seconds since 1970; 0 where they never were.",
+	}, func() float64 { return unixSeconds(m.snapshotSaved()) })
 	buildInfo := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "corsgate_build_info",
 		Help: "1, labelled with what this program was built from.",
@@ -126,7 +147,7 @@ func newMetrics(build Build) *metrics {
 	buildInfo.Set(1)
 	m.registry.MustRegister(
 		m.decisions, m.checkDuration, m.checkErrors, m.reloads, m.reloadSuccess, m.reloadTime,
-		m.policies, m.barred, m.revisionInfo, buildInfo,
+		m.policies, m.barred, m.revisionInfo, m.storeRevision, staleness, snapshotSaved, buildInfo,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
@@ -138,4 +159,12 @@ func newMetrics(build Build) *metrics {
 		m.reloads.WithLabelValues(result)
 	}
 	return m
+}
+
+// unixSeconds returns a time as Prometheus has it, and zero for one that never was.
+func unixSeconds(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.UnixMilli()) / float64(time.Second/time.Millisecond)
 }

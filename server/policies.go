@@ -51,6 +51,12 @@ type Status struct {
 	// Failure says why the last attempt could not read anything. It is nil if it
 	// could.
 	Failure error
+	// StoreRevision is the source's own number of the last change that is in Set,
+	// zero where it has none.
+	StoreRevision int64
+	// AsOf, unless zero, says that Set comes from a snapshot, and when that was in
+	// step with the source.
+	AsOf time.Time
 }
 
 // Stale says whether the last attempt failed, so that what is in force is not
@@ -120,25 +126,44 @@ func (p *Policies) Load(ctx context.Context, snapshot source.Snapshot) bool {
 		return false
 	}
 
+	p.enforce(ctx, snapshot, set, &Status{AttemptedAt: attempted, Problems: problems})
+	p.metrics.reloadSuccess.Set(1)
+	return true
+}
+
+// Restore puts a snapshot in force that was good before, at a start where the
+// source holds nothing good. How the attempt went that it stands in for stays in the
+// status. It returns what keeps the snapshot from being used.
+func (p *Policies) Restore(ctx context.Context, snapshot source.Snapshot) policy.Problems {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	set, problems := p.compile(snapshot)
+	if set == nil {
+		return problems.Errors()
+	}
+	status := *p.status.Load()
+	p.logger.LogAttrs(ctx, slog.LevelError, "the source's policies cannot be used; its last good snapshot stands in",
+		append([]slog.Attr{slog.Time("as_of", snapshot.AsOf)}, problemAttrs(status.Problems)...)...)
+	p.enforce(ctx, snapshot, set, &status)
+	return nil
+}
+
+// enforce puts a set in force. The status says how loading stands besides.
+func (p *Policies) enforce(ctx context.Context, snapshot source.Snapshot, set *policy.Set, status *Status) {
 	previous := p.live.Load()
-	next := p.prepare(set)
-	p.live.Store(next)
-	p.status.Store(&Status{
-		Set:         set,
-		LoadedAt:    attempted,
-		Documents:   snapshot.Documents,
-		Files:       snapshot.Files,
-		AttemptedAt: attempted,
-		Problems:    problems,
-	})
+	status.Set, status.LoadedAt = set, p.now()
+	status.Documents, status.Files = snapshot.Documents, snapshot.Files
+	status.StoreRevision, status.AsOf = snapshot.Revision, snapshot.AsOf
+	p.live.Store(p.prepare(set))
+	p.status.Store(status)
 	p.good = snapshot
 	select {
 	case p.replaced <- struct{}{}:
 	default: // it is told already
 	}
 	p.retireAbsent(set)
-	p.report(ctx, previous, set, problems)
-	return true
+	p.metrics.storeRevision.Set(float64(snapshot.Revision))
+	p.report(ctx, previous, status)
 }
 
 // compile compiles a snapshot for the time that it is now. A policy that does what a
@@ -232,8 +257,8 @@ func (p *Policies) reject(ctx context.Context, status *Status, result string) {
 }
 
 // report says that a set is in force.
-func (p *Policies) report(ctx context.Context, previous *live, set *policy.Set, problems policy.Problems) {
-	m := p.metrics
+func (p *Policies) report(ctx context.Context, previous *live, status *Status) {
+	m, set := p.metrics, status.Set
 	result, old := resultLoaded, ""
 	if previous != nil {
 		old = previous.set.Revision()
@@ -242,8 +267,7 @@ func (p *Policies) report(ctx context.Context, previous *live, set *policy.Set, 
 		}
 	}
 	m.reloads.WithLabelValues(result).Inc()
-	m.reloadSuccess.Set(1)
-	m.reloadTime.Set(float64(p.now().UnixMilli()) / float64(time.Second/time.Millisecond))
+	m.reloadTime.Set(unixSeconds(p.now()))
 	m.policies.Set(float64(len(set.Policies())))
 	barred := len(set.Barred())
 	m.barred.Set(float64(barred))
@@ -251,7 +275,7 @@ func (p *Policies) report(ctx context.Context, previous *live, set *policy.Set, 
 	m.revisionInfo.WithLabelValues(set.Revision()).Set(1)
 
 	level := slog.LevelInfo
-	if len(problems) > 0 {
+	if len(status.Problems) > 0 {
 		level = slog.LevelWarn
 	}
 	attrs := []slog.Attr{
@@ -261,7 +285,13 @@ func (p *Policies) report(ctx context.Context, previous *live, set *policy.Set, 
 		slog.Int("policies", len(set.Policies())),
 		slog.Int("barred", barred),
 	}
-	p.logger.LogAttrs(ctx, level, "policies loaded", append(attrs, problemAttrs(problems)...)...)
+	if status.StoreRevision != 0 {
+		attrs = append(attrs, slog.Int64("store_revision", status.StoreRevision))
+	}
+	if !status.AsOf.IsZero() {
+		attrs = append(attrs, slog.Time("as_of", status.AsOf))
+	}
+	p.logger.LogAttrs(ctx, level, "policies loaded", append(attrs, problemAttrs(status.Problems)...)...)
 }
 
 // maxLoggedProblems keeps a log line readable where a whole folder is broken.

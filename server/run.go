@@ -57,6 +57,12 @@ type Options struct {
 	MaxConnectionAge time.Duration
 	// MaxMessageBytes bounds a CheckRequest; 4 MiB if it is zero.
 	MaxMessageBytes int
+	// StartTimeout is for how long to try to read the first policies where their
+	// source cannot be read. Zero is to try once.
+	StartTimeout time.Duration
+	// MaxStaleness, unless zero, is for how long the server may be ready while it is
+	// not known whether the source holds something newer. It decides all the same.
+	MaxStaleness time.Duration
 	// Build is what is known about this program.
 	Build Build
 	// Logger gets one line for each thing that people should know of.
@@ -88,6 +94,8 @@ type Server struct {
 	policies *Policies
 	pages    *pages
 	state    atomic.Int32
+	// waiting is why the first policies could not be read yet, or nil.
+	waiting atomic.Pointer[error]
 }
 
 // What a server is doing.
@@ -122,6 +130,7 @@ func New(src source.Source, options Options) (*Server, error) {
 		pages:    pages,
 	}
 	s.policies.told = options.Report
+	m.staleness, m.snapshotSaved = s.staleness, s.snapshotSaved
 	return s, nil
 }
 
@@ -202,6 +211,10 @@ func (s *Server) serveDecisions(ctx, running context.Context, tlsKeeper *keeper,
 		return nil
 	})
 	group.Go(func() error {
+		s.showStaleness(watching, healthServer)
+		return nil
+	})
+	group.Go(func() error {
 		// Last of all, so that a change during the drain is still followed.
 		defer stopWatching()
 		select {
@@ -213,7 +226,7 @@ func (s *Server) serveDecisions(ctx, running context.Context, tlsKeeper *keeper,
 	})
 
 	s.state.Store(stateReady)
-	setHealth(healthServer, true)
+	setHealth(healthServer, s.tooStale() == "")
 	bound := listeners.bound()
 	s.logger.LogAttrs(ctx, slog.LevelInfo, "ready",
 		slog.Any("listen", addresses(bound.Listen)), slog.Bool("tls", tlsKeeper != nil),
@@ -225,18 +238,6 @@ func (s *Server) serveDecisions(ctx, running context.Context, tlsKeeper *keeper,
 		return err
 	}
 	s.logger.LogAttrs(ctx, slog.LevelInfo, "stopped")
-	return nil
-}
-
-// loadFirst puts the first set in force, or says why that cannot be.
-func (s *Server) loadFirst(ctx context.Context) error {
-	snapshot, err := s.source.Load(ctx)
-	if err != nil {
-		return fmt.Errorf("loading policies: %w", err)
-	}
-	if !s.policies.Load(ctx, snapshot) {
-		return s.policies.Status().Problems
-	}
 	return nil
 }
 
@@ -280,7 +281,7 @@ func (s *Server) watch(ctx context.Context) (requested bool, err error) {
 			requested = true
 		}
 	}()
-	err = s.source.Watch(watching, func(snapshot source.Snapshot) { s.policies.Load(ctx, snapshot) })
+	err = s.source.Watch(watching, func(snapshot source.Snapshot) { s.load(ctx, snapshot) })
 	stop()
 	<-listening
 	return requested, err
@@ -295,7 +296,7 @@ func (s *Server) reload(ctx context.Context) {
 	case err != nil:
 		s.policies.Fail(ctx, err)
 	default:
-		s.policies.Load(ctx, snapshot)
+		s.load(ctx, snapshot)
 	}
 }
 
@@ -304,7 +305,7 @@ func (s *Server) reload(ctx context.Context) {
 // early when abort is closed or another unit failed.
 func (s *Server) drain(server *grpc.Server, healthServer *health.Server, serving context.Context) {
 	s.state.Store(stateDraining)
-	setHealth(healthServer, false)
+	healthServer.Shutdown() // for good
 	s.logger.LogAttrs(serving, slog.LevelInfo, "draining",
 		slog.String("delay", s.options.DrainDelay.String()), slog.String("timeout", s.options.DrainTimeout.String()))
 	if !s.wait(serving, s.options.DrainDelay, nil) {

@@ -26,6 +26,18 @@ type View struct {
 	OriginSets int `json:"originSets"`
 	// Barred counts the policies that do what a guardrail forbids.
 	Barred int `json:"barred"`
+	// StoreRevision is the source's own number of the last change in force. It is
+	// absent where the source does not count its changes.
+	StoreRevision int64 `json:"storeRevision,omitempty"`
+	// InStep is when it was known last that the source holds nothing newer than
+	// what was read. It is absent where that is always known, as of files.
+	InStep *time.Time `json:"inStep,omitempty"`
+	// SnapshotOf says that what is in force comes from the snapshot file, and when
+	// that was in step with the source.
+	SnapshotOf *time.Time `json:"snapshotOf,omitempty"`
+	// Snapshot is how the file of the last good snapshot stands. It is absent where
+	// there is none.
+	Snapshot *SnapshotView `json:"snapshot,omitempty"`
 	// NoPolicy is what becomes of cross-origin requests that no policy governs.
 	NoPolicy string `json:"noPolicy"`
 	// LastReload is how the last attempt to load policies went.
@@ -49,6 +61,15 @@ type Reload struct {
 	Error string `json:"error,omitempty"`
 	// Problems are errors, which kept the set before in force, and warnings.
 	Problems policy.Problems `json:"problems"`
+}
+
+// SnapshotView is how the file of the last good snapshot stands.
+type SnapshotView struct {
+	// SavedAt is when it was written last. It is absent where it was not since the
+	// program started.
+	SavedAt *time.Time `json:"savedAt,omitempty"`
+	// Error says why what is in force could not be saved.
+	Error string `json:"error,omitempty"`
 }
 
 // PolicyView is one policy in force, as its document says it.
@@ -148,6 +169,10 @@ func (s *Server) view() *View {
 	if status.Failure != nil {
 		view.LastReload.Error = status.Failure.Error()
 	}
+	if waiting := s.waiting.Load(); waiting != nil {
+		view.LastReload.Error = (*waiting).Error()
+	}
+	s.viewFreshness(view, status)
 	if status.Set == nil {
 		return view
 	}

@@ -211,6 +211,9 @@ func splitVariable(flag *pflag.Flag, value string) any {
 func assign(flag *pflag.Flag, value any) error {
 	target, isList := flag.Value.(*list)
 	if !isList {
+		if on, isBool := value.(bool); isBool && flag.Value.Type() == "bool" {
+			value = strconv.FormatBool(on)
+		}
 		scalar, err := scalarText(value)
 		if err != nil {
 			return err
@@ -276,6 +279,8 @@ func (c *resolved) print(to io.Writer) error {
 		case *list:
 			value = append([]string{}, flag.values...)
 		case *size:
+			value = flag.value
+		case *toggle:
 			value = flag.value
 		}
 		// JSON is YAML, and needs no thought about quotation marks.

@@ -58,6 +58,19 @@ func TestConfigDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `policy: [] # default
+etcd: [] # default
+etcd-prefix: "/corsgate/" # default
+etcd-user: "" # default
+etcd-password-file: "" # default
+etcd-ca: "" # default
+etcd-cert: "" # default
+etcd-key: "" # default
+kubernetes: false # default
+kubeconfig: "" # default
+kubernetes-namespace: [] # default
+snapshot: "" # default
+max-staleness: "0s" # default
+start-timeout: "1m" # default
 listen: ["127.0.0.1:9191"] # default
 admin: "127.0.0.1:9192" # default
 admin-host: [] # default
@@ -106,6 +119,10 @@ func TestConfigPrecedence(t *testing.T) {
 		"an empty flag":                 {nil, []string{fromFile, "--admin="}, "admin", `admin: "" # flag --admin`},
 		"variables of others":           {[]string{"CORSGATEX=1", "PATH=/", "XCORSGATE_A=1"}, nil, "admin", `admin: "127.0.0.1:9192" # default`},
 		"a service in Kubernetes":       {[]string{"CORSGATE_SERVICE_HOST=10.0.0.1", "CORSGATE_SERVICE_PORT=9191", "CORSGATE_SERVICE_PORT_GRPC=9191", "CORSGATE_PORT=tcp://10.0.0.1:9191", "CORSGATE_PORT_9191_TCP=tcp://10.0.0.1:9191", "CORSGATE_PORT_9191_TCP_ADDR=10.0.0.1"}, nil, "admin", `admin: "127.0.0.1:9192" # default`},
+		"on in a file":                  {nil, []string{"--config=" + configFile(t, "on.yaml", "kubernetes: true\n")}, "kubernetes", "kubernetes: true # file "},
+		"on in the environment":         {env("KUBERNETES", "true"), nil, "kubernetes", "kubernetes: true # environment CORSGATE_KUBERNETES"},
+		"on as a flag":                  {env("KUBERNETES", "false"), []string{"--kubernetes"}, "kubernetes", "kubernetes: true # flag --kubernetes"},
+		"off as a flag":                 {env("KUBERNETES", "true"), []string{"--kubernetes=false"}, "kubernetes", "kubernetes: false # flag --kubernetes"},
 		"another service in Kubernetes": {[]string{"CORSGATE_ADMIN_SERVICE_HOST=10.0.0.1", "CORSGATE_ADMIN_PORT_80_TCP_PROTO=tcp"}, nil, "admin", `admin: "127.0.0.1:9192" # default`},
 	}
 	for name, test := range tests {
@@ -115,7 +132,7 @@ func TestConfigPrecedence(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := lineOf(config, test.setting); got != test.want {
+			if got := lineOf(config, test.setting); got != test.want && !(strings.HasSuffix(test.want, "# file ") && strings.HasPrefix(got, test.want)) {
 				t.Errorf("got %s, want %s", got, test.want)
 			}
 		})
@@ -189,6 +206,9 @@ func TestConfigErrors(t *testing.T) {
 			`resync, from file FILE: it is a mapping; it must be a single value`,
 			`drain-delay, from file FILE: "5" will not do; it must be a duration with its unit, such as 500ms, 5s or 2m`,
 			`log-level, from file FILE: "loud" will not do; it must be debug, info, warn or error`,
+		}},
+		"neither on nor off": {"c.yaml", "kubernetes: yes\n", []string{"CORSGATE_KUBERNETES="}, []string{
+			`kubernetes, from environment CORSGATE_KUBERNETES: "" will not do; it must be true or false`,
 		}},
 		"no value": {"c.yaml", "policy:\nAdmin:\n", nil, []string{
 			`the configuration file FILE has no value for "Admin"; write one, or leave it out`,

@@ -313,7 +313,7 @@ func TestUsage(t *testing.T) {
 		"serv":                         "corsgate: there is no command \"serv\"; did you mean \"serve\"?\nRun 'corsgate --help' for how it is used.\n",
 		"frobnicate":                   "corsgate: there is no command \"frobnicate\"\nRun 'corsgate --help' for how it is used.\n",
 		"serve x":                      "corsgate: serve takes no arguments, and got \"x\"\nRun 'corsgate serve --help' for how it is used.\n",
-		"serve":                        "corsgate: no policies given; name a file or a folder with --policy PATH\nRun 'corsgate serve --help' for how it is used.\n",
+		"serve":                        "corsgate: no policies given; name a file or a folder with --policy PATH, an etcd with --etcd URL, or use a cluster's with --kubernetes\nRun 'corsgate serve --help' for how it is used.\n",
 		"serve --polcy x":              "corsgate: there is no flag --polcy; did you mean --policy?\nRun 'corsgate serve --help' for how it is used.\n",
 		"serve --what-is-this":         "corsgate: there is no flag --what-is-this; corsgate serve --help lists those that there are\nRun 'corsgate serve --help' for how it is used.\n",
 		"serve --no-policy maybe":      "corsgate: invalid argument \"maybe\" for \"--no-policy\" flag: it must be deny or pass\nRun 'corsgate serve --help' for how it is used.\n",

@@ -27,6 +27,7 @@ const (
 	defaultMaxConnectionAge = 5 * time.Minute
 	defaultSocketMode       = 0o660
 	defaultMaxMessageBytes  = 4 << 20
+	defaultStartTimeout     = time.Minute
 )
 
 // The words of settings that are choices.
@@ -42,7 +43,14 @@ const (
 // serveSettings is how `serve` runs. Each is a flag, a key of the configuration
 // file and an environment variable, and is read by the same Set.
 type serveSettings struct {
-	policies   list
+	policies list
+	etcd     etcdSettings
+	cluster  clusterSettings
+
+	snapshot     text
+	maxStaleness duration
+	startTimeout duration
+
 	listen     list
 	admin      text
 	adminHosts list
@@ -68,6 +76,8 @@ type serveSettings struct {
 
 func newServeSettings() *serveSettings {
 	return &serveSettings{
+		etcd:             etcdSettings{prefix: text{value: defaultEtcdPrefix}},
+		startTimeout:     duration{value: defaultStartTimeout},
 		listen:           list{values: []string{defaultListen}},
 		admin:            text{value: defaultAdmin},
 		socketMode:       mode{value: defaultSocketMode},
@@ -89,6 +99,11 @@ func (s *serveSettings) addFlags(command *cobra.Command) {
 	flags := command.Flags()
 	flags.SortFlags = false
 	flags.Var(&s.policies, "policy", "`path` of a file or folder that holds policies; may be given more than once")
+	s.etcd.addFlags(command)
+	s.cluster.addFlags(command)
+	flags.Var(&s.snapshot, "snapshot", "`file` for the last good policies, from which to start while their source is down; one for each replica")
+	flags.Var(&s.maxStaleness, "max-staleness", "for how long to be ready while nobody knows whether the source holds something newer; 0s for ever")
+	flags.Var(&s.startTimeout, "start-timeout", "for how long to try to read the first policies; 0s for once")
 	flags.Var(&s.listen, "listen", "`address` for Envoy, host:port or unix:///path; may be given more than once")
 	flags.Var(&s.admin, "admin", "`address` of /policies, /metrics, /livez and /readyz; empty for none")
 	flags.Var(&s.adminHosts, "admin-host", "`name` by which browsers reach --admin, beside IP addresses and localhost; may be given more than once")
@@ -107,7 +122,7 @@ func (s *serveSettings) addFlags(command *cobra.Command) {
 	s.logLevel.flag(command, "log-level", "", "least severe level that is logged; debug has a line for each decision")
 	s.logFormat.flag(command, "log-format", "", "form of the log")
 	flags.String(configFlag, "", "`file` with settings, YAML, TOML or JSON ($"+configVariable+")")
-	for _, name := range []string{"tls-cert", "tls-key", "tls-client-ca"} {
+	for _, name := range []string{"tls-cert", "tls-key", "tls-client-ca", "etcd-ca", "etcd-cert", "etcd-key"} {
 		_ = command.MarkFlagFilename(name, "pem", "crt", "key") // it fails only for a flag that is not there
 	}
 	_ = command.MarkFlagFilename(configFlag, configExtensions()...)
@@ -117,9 +132,11 @@ func (s *serveSettings) addFlags(command *cobra.Command) {
 // reports all of it.
 func (s *serveSettings) check() error {
 	var errs []error
-	if len(s.policies.values) == 0 {
-		errs = append(errs, errors.New("no policies given; name a file or a folder with --policy PATH"))
+	if len(s.policies.values) == 0 && len(s.etcd.endpoints.values) == 0 && !s.cluster.use.value {
+		errs = append(errs, errors.New("no policies given; name a file or a folder with --policy PATH, an etcd with --etcd URL, or use a cluster's with --kubernetes"))
 	}
+	errs = append(errs, s.etcd.check()...)
+	errs = append(errs, s.cluster.check()...)
 	if len(s.listen.values) == 0 {
 		errs = append(errs, errors.New("no address to listen on; name one with --listen, as in --listen "+defaultListen))
 	}
@@ -160,6 +177,8 @@ func (s *serveSettings) options(logger *slog.Logger) server.Options {
 		DrainTimeout:     s.drainTimeout.value,
 		MaxConnectionAge: s.maxConnectionAge.value,
 		MaxMessageBytes:  s.maxMessageBytes.value,
+		StartTimeout:     s.startTimeout.value,
+		MaxStaleness:     s.maxStaleness.value,
 		Build:            server.Build{Version: build.Version, Revision: build.Revision},
 		Logger:           logger,
 	}
@@ -190,6 +209,32 @@ func (t *text) Set(value string) error { t.value = value; return nil }
 
 // Type is what help texts show in place of the value.
 func (t *text) Type() string { return "text" }
+
+// toggle is a setting that is on or off.
+type toggle struct{ value bool }
+
+func (t *toggle) String() string { return strconv.FormatBool(t.value) }
+
+// Set reads true or false.
+func (t *toggle) Set(value string) error {
+	switch value {
+	case "true":
+		t.value = true
+	case "false":
+		t.value = false
+	default:
+		return errors.New("it must be true or false")
+	}
+	return nil
+}
+
+// Type is what help texts show in place of the value.
+func (t *toggle) Type() string { return "bool" }
+
+// flag makes the setting a flag that needs no value.
+func (t *toggle) flag(command *cobra.Command, name, usage string) {
+	command.Flags().VarPF(t, name, "", usage).NoOptDefVal = "true"
+}
 
 // list is a setting of several words. As a flag it is given once for each; the
 // first replaces the default.

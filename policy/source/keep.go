@@ -12,7 +12,7 @@ import (
 
 const (
 	// keepPatience is how long a first Load may take before the file stands in.
-	keepPatience = 5 * time.Second
+	keepPatience = 8 * time.Second
 	// keepPause is the shortest time between two saves. After a save that took
 	// long it is keepShare times as long, so that saving takes little of the
 	// machine however large the snapshots are and however often they change.
@@ -46,7 +46,7 @@ type Keeper interface {
 // KeepOptions is how to keep snapshots. The zero value is of use.
 type KeepOptions struct {
 	// Patience is how long the first Load may take before the file stands in for
-	// the source. Zero is five seconds.
+	// the source. Zero is eight seconds.
 	Patience time.Duration
 	// Logger gets what the source or the file fails to do. Nil is slog's default.
 	Logger *slog.Logger

@@ -69,6 +69,10 @@ type Options struct {
 	Logger *slog.Logger
 	// Ready, unless nil, is called once, when requests are being decided.
 	Ready func(Bound)
+	// Loaded, unless nil, is called after each attempt to put a snapshot in force, one
+	// at a time: with all problems that were found, and the set, nil where it was
+	// rejected. It must not take long.
+	Loaded func(source.Snapshot, policy.Problems, *policy.Set)
 	// Reload, unless nil, asks to read the policies now with each value.
 	Reload <-chan struct{}
 	// Abort, unless nil, ends a drain at once when it is closed.
@@ -195,7 +199,8 @@ func (s *Server) serveDecisions(ctx, running context.Context, tlsKeeper *keeper,
 	group, serving := errgroup.WithContext(running)
 	for _, listener := range listeners.grpc {
 		group.Go(func() error {
-			if err := server.Serve(listener); err != nil {
+			// One that is told to stop before it began has nothing to complain of.
+			if err := server.Serve(listener); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 				return fmt.Errorf("answering on %s: %w", listener.Addr(), err)
 			}
 			return nil

@@ -96,7 +96,16 @@ func (s *Server) restore(ctx context.Context) bool {
 
 // load puts a snapshot in force if it is good, and lets the source know.
 func (s *Server) load(ctx context.Context, snapshot source.Snapshot) bool {
-	if !s.policies.Load(ctx, snapshot) {
+	good := s.policies.Load(ctx, snapshot)
+	if s.options.Loaded != nil {
+		status := s.policies.Status()
+		set := status.Set
+		if !good {
+			set = nil
+		}
+		s.options.Loaded(snapshot, status.Problems, set)
+	}
+	if !good {
 		return false
 	}
 	if keeper, ok := s.source.(source.Keeper); ok {

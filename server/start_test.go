@@ -256,3 +256,27 @@ func TestNoLimitToStaleness(t *testing.T) {
 		t.Errorf("/policies says that it was in step at %v", view.InStep)
 	}
 }
+
+func TestLoadedIsTold(t *testing.T) {
+	t.Parallel()
+	type told struct {
+		files, problems int
+		good            bool
+	}
+	calls := make(chan told, 1)
+	src := newMemory(shopPolicy)
+	start(t, src, Options{Loaded: func(s source.Snapshot, problems policy.Problems, set *policy.Set) {
+		calls <- told{s.Files, len(problems), set != nil}
+	}})
+	if got := <-calls; got != (told{1, 0, true}) {
+		t.Errorf("at the start: %+v", got)
+	}
+	src.change(t, brokenPolicy)
+	if got := <-calls; got != (told{1, 1, false}) {
+		t.Errorf("after a bad change: %+v", got)
+	}
+	src.change(t, otherPolicy)
+	if got := <-calls; got != (told{1, 0, true}) {
+		t.Errorf("after a good change: %+v", got)
+	}
+}

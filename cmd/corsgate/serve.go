@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/corsgate/corsgate/policy/source"
 	"github.com/corsgate/corsgate/server"
 )
 
@@ -20,12 +19,17 @@ func newServe(to streams) *cobra.Command {
 	settings := newServeSettings()
 	var printConfig bool
 	command := &cobra.Command{
-		Use:   "serve --policy PATH…",
+		Use:   "serve --policy PATH… | --etcd URL… | --kubernetes",
 		Short: "Answer Envoy",
 		Long: `serve answers Envoy's external authorization requests
-(envoy.service.auth.v3.Authorization/Check) from the policies that --policy names,
-and follows their changes. Policies that are invalid keep it from starting; once
-it runs, they leave the last good ones in force.
+(envoy.service.auth.v3.Authorization/Check) from policies, and follows their
+changes. They are in files (--policy), in an etcd (--etcd), in a Kubernetes cluster
+(--kubernetes), or in several of these: then a document in files counts before one of
+the same name in etcd, and that before one in Kubernetes.
+
+Policies that are invalid keep it from starting; once it runs, they leave the last
+good ones in force. With --snapshot those are kept in a file, and it starts from
+that while their source is down or broken.
 
 Every flag can be set in a file (--config) and in the environment, too:
 --drain-delay is drain-delay in the file and CORSGATE_DRAIN_DELAY in the
@@ -38,6 +42,7 @@ wrongly, and 1 if anything else keeps it from serving.`,
 		Example: `  corsgate serve --policy policies/
   corsgate serve --policy policies/ --listen unix:///run/corsgate/corsgate.sock
   corsgate serve --policy policies/ --listen 0.0.0.0:9191 --tls-cert tls.crt --tls-key tls.key
+  corsgate serve --etcd https://etcd.internal:2379 --snapshot /var/lib/corsgate/snapshot
   CORSGATE_POLICY=policies/ corsgate serve --print-config`,
 		Args: noArguments,
 		RunE: func(command *cobra.Command, _ []string) error {
@@ -63,14 +68,22 @@ wrongly, and 1 if anything else keeps it from serving.`,
 func runServe(ctx context.Context, logTo io.Writer, settings *serveSettings) error {
 	logger := settings.logger(logTo)
 	tuneMemory(ctx, logger)
-	files := source.NewFile(settings.policies.values, source.FileOptions{Resync: settings.resync.value, Logger: logger})
+	opened, err := settings.open(logger)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := opened.close(); err != nil {
+			logger.Warn("a source could not be closed", slog.String("error", err.Error()))
+		}
+	}()
 
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	abort, reload := make(chan struct{}), make(chan struct{}, 1)
 	options := settings.options(logger)
-	options.Abort, options.Reload = abort, reload
-	instance, err := server.New(files, options)
+	options.Abort, options.Reload, options.Loaded = abort, reload, opened.report
+	instance, err := server.New(opened.Source, options)
 	if err != nil {
 		return fmt.Errorf("setting up: %w", err)
 	}
@@ -84,7 +97,16 @@ func runServe(ctx context.Context, logTo io.Writer, settings *serveSettings) err
 		defer close(finished)
 		obey(signals, done, stop, abort, reload)
 	}()
+	// What runs beside the server sees it drain.
+	beside, stopBeside := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		opened.run(beside, logger)
+	}()
 	err = instance.Run(ctx)
+	stopBeside()
+	<-ended
 	close(done)
 	<-finished
 	if errors.Is(err, context.Canceled) {

@@ -52,6 +52,8 @@ generate: ## Make the Go code and the references of the schema anew
 	mv docs/policy.md.new docs/policy.md
 	$(TOOL) buf build -o - --as-file-descriptor-set | go run ./proto/docgen -tests > docs/testing.md.new
 	mv docs/testing.md.new docs/testing.md
+	$(TOOL) buf build -o - --as-file-descriptor-set | go run ./proto/docgen -access > docs/access.md.new
+	mv docs/access.md.new docs/access.md
 	$(TOOL) buf build -o - --as-file-descriptor-set | go run ./proto/docgen -crds > deploy/kubernetes/crds.yaml.new
 	mv deploy/kubernetes/crds.yaml.new deploy/kubernetes/crds.yaml
 

@@ -44,6 +44,12 @@ func ReadTests(file string, data []byte) ([]policy.Document, policy.Problems) {
 	return readAll(file, data, tests(), 0)
 }
 
+// ReadAccess reads the documents of a file that says who may use the policy
+// service, of the kind CorsAccess, as Read reads policies.
+func ReadAccess(file string, data []byte) ([]policy.Document, policy.Problems) {
+	return readAll(file, data, accesses(), 0)
+}
+
 func readAll(file string, data []byte, of family, least int) ([]policy.Document, policy.Problems) {
 	if len(data) > MaxSize {
 		return nil, policy.Problems{tooLarge(file, len(data))}

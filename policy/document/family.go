@@ -19,7 +19,7 @@ type family struct {
 	member string
 	// share says how documents share what YAML would with an anchor.
 	share string
-	// others are the kinds of the other family, and where those stand.
+	// others are the kinds of other families, and where those stand.
 	others func() []proto.Message
 	home   string
 }
@@ -46,6 +46,17 @@ func tests() family {
 	}
 }
 
+// accesses is what a file holds that says who may use the policy service.
+func accesses() family {
+	return family{
+		kinds:  accessKinds,
+		member: "such a document",
+		share:  "bind several subjects or groups at once",
+		others: func() []proto.Message { return append(policyKinds(), testKinds()...) },
+		home:   "policies and their tests stand in files of their own",
+	}
+}
+
 func policyKinds() []proto.Message {
 	return []proto.Message{&corsgatev1.CorsPolicy{}, &corsgatev1.CorsOriginSet{}, &corsgatev1.CorsGuardrail{}}
 }
@@ -63,6 +74,10 @@ func testKinds() []proto.Message {
 	return []proto.Message{&corsgatev1.CorsPolicyTest{}}
 }
 
+func accessKinds() []proto.Message {
+	return []proto.Message{&corsgatev1.CorsAccess{}}
+}
+
 // Kinds returns the names of the kinds of documents that Read knows.
 func Kinds() []string { return policies().names() }
 
@@ -71,7 +86,10 @@ func TestKinds() []string { return tests().names() }
 
 func (f family) names() []string { return namesOf(f.kinds()) }
 
-// isForeign reports whether a kind is of the other family.
+// AccessKinds returns the names of the kinds of documents that ReadAccess knows.
+func AccessKinds() []string { return accesses().names() }
+
+// isForeign reports whether a kind is of another family.
 func (f family) isForeign(kind string) bool { return slices.Contains(namesOf(f.others()), kind) }
 
 // foreign is the problem of a document that stands in a file of the wrong sort.

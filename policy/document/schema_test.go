@@ -35,6 +35,13 @@ func TestSchemaIsReadable(t *testing.T) {
 		}
 		checkMessage(t, md, nil)
 	}
+	for _, name := range document.AccessKinds() {
+		md := corsgatev1.File_corsgate_v1_access_proto.Messages().ByName(protoreflect.Name(name))
+		if md == nil {
+			t.Fatalf("the schema has no %s", name)
+		}
+		checkMessage(t, md, nil)
+	}
 }
 
 func checkMessage(t *testing.T, md protoreflect.MessageDescriptor, above []protoreflect.FullName) {
@@ -195,6 +202,7 @@ func TestReferenceIsComplete(t *testing.T) {
 	checkReference(t, "docs/policy.md", messages(corsgatev1.File_corsgate_v1_policy_proto))
 	metadata := (&corsgatev1.Metadata{}).ProtoReflect().Descriptor() // of the other file
 	checkReference(t, "docs/testing.md", append(messages(corsgatev1.File_corsgate_v1_testing_proto), metadata))
+	checkReference(t, "docs/access.md", append(messages(corsgatev1.File_corsgate_v1_access_proto), metadata))
 }
 
 func messages(file protoreflect.FileDescriptor) []protoreflect.MessageDescriptor {

@@ -20,6 +20,7 @@ func described(t *testing.T) *descriptorpb.FileDescriptorSet {
 	t.Helper()
 	return &descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{
 		describedFile(corsgatev1.File_corsgate_v1_policy_proto), describedFile(corsgatev1.File_corsgate_v1_testing_proto),
+		describedFile(corsgatev1.File_corsgate_v1_access_proto),
 	}}
 }
 
@@ -82,6 +83,24 @@ func TestMarkdown(t *testing.T) {
 		"\n### `spec` of a CorsOriginSet\n",
 		"\n## `metadata` of every document\n\nA thing, they say.\n\n**`name`** (text, required)\\\n",
 		"\n**`labels`** (texts by key)\\\n",
+	} {
+		if n := strings.Count(page, want); n != 1 {
+			t.Errorf("the page has %d times, want once:\n%s", n, want)
+		}
+	}
+}
+
+func TestAccessMarkdown(t *testing.T) {
+	t.Parallel()
+	page, err := render(t, described(t), options{access: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"\n# Who may use the policy service\n",
+		"\n## CorsAccess\n",
+		"\n### `spec.bindings[]` of a CorsAccess\n",
+		"\n**`role`** (word)\\\nAbout role. More.\n",
 	} {
 		if n := strings.Count(page, want); n != 1 {
 			t.Errorf("the page has %d times, want once:\n%s", n, want)

@@ -1,11 +1,12 @@
-// Command docgen makes what is derived from the schema of policies and of their
-// tests, and from its comments: the references in docs/policy.md and
-// docs/testing.md, the table of field documentation that error texts quote, and the
+// Command docgen makes what is derived from the schema of policies, of their tests
+// and of who may use the policy service, and from its comments: the references in
+// docs/policy.md, docs/testing.md and docs/access.md, the table of field documentation that error texts quote, and the
 // custom resources of Kubernetes. It reads a descriptor set with source information
 // from its input and writes to its output:
 //
 //	buf build -o - --as-file-descriptor-set | docgen > docs/policy.md
 //	buf build -o - --as-file-descriptor-set | docgen -tests > docs/testing.md
+//	buf build -o - --as-file-descriptor-set | docgen -access > docs/access.md
 //	buf build -o - --as-file-descriptor-set | docgen -go > policy/document/fielddocs_gen.go
 //	buf build -o - --as-file-descriptor-set | docgen -crds > deploy/kubernetes/crds.yaml
 package main
@@ -24,19 +25,21 @@ import (
 
 // The files that documents are described in.
 const (
-	schema      = "corsgate/v1/policy.proto"
-	testsSchema = "corsgate/v1/testing.proto"
+	schema       = "corsgate/v1/policy.proto"
+	testsSchema  = "corsgate/v1/testing.proto"
+	accessSchema = "corsgate/v1/access.proto"
 )
 
 // options is what to make: without any, the reference of policies.
 type options struct {
-	asGo, tests, crds bool
+	asGo, tests, access, crds bool
 }
 
 func main() {
 	var o options
 	flag.BoolVar(&o.asGo, "go", false, "write the table of field documentation as Go")
 	flag.BoolVar(&o.tests, "tests", false, "write of the documents that test policies")
+	flag.BoolVar(&o.access, "access", false, "write of the documents that say who may use the policy service")
 	flag.BoolVar(&o.crds, "crds", false, "write the custom resources of Kubernetes as YAML")
 	flag.Parse()
 	if err := run(os.Stdin, os.Stdout, o); err != nil {
@@ -47,8 +50,11 @@ func main() {
 
 func run(in io.Reader, out io.Writer, o options) error {
 	path, introduction := schema, introduction
-	if o.tests {
+	switch {
+	case o.tests:
 		path, introduction = testsSchema, testsIntroduction
+	case o.access:
+		path, introduction = accessSchema, accessIntroduction
 	}
 	file, err := read(in, path)
 	if err != nil {

@@ -19,6 +19,12 @@ var introduction string
 //go:embed testing.md
 var testsIntroduction string
 
+// accessIntroduction is what stands before the reference of who may use the policy
+// service.
+//
+//go:embed access.md
+var accessIntroduction string
+
 // markdown renders the reference of the documents.
 func markdown(file protoreflect.FileDescriptor, introduction string) ([]byte, error) {
 	p := &page{users: users(file)}

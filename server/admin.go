@@ -16,20 +16,31 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// The admin listener's bounds. Nobody sends a body to it, and nothing that it
-// answers takes long.
+// The admin listener's bounds. Nobody sends a body to its pages, and nothing that
+// they answer takes long; the policy service gives its calls their own time.
 const (
 	adminHeaderTimeout = 5 * time.Second
 	adminReadTimeout   = 10 * time.Second
 	adminWriteTimeout  = 30 * time.Second
 	adminIdleTimeout   = 60 * time.Second
-	adminMaxHeader     = 16 << 10
+	adminMaxHeader     = 32 << 10 // an ID token of somebody with many groups fits in
 	adminGrace         = 2 * time.Second
+	// adminPing is after how long of silence an HTTP/2 client is asked whether it is
+	// there, and adminPingTimeout how long it has to say so.
+	adminPing        = 30 * time.Second
+	adminPingTimeout = 15 * time.Second
 )
 
 // newAdminServer makes the HTTP server of the admin listener.
 func newAdminServer(handler http.Handler, logger *slog.Logger) *http.Server {
+	// gRPC is HTTP/2, in clear text on loopback.
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true)
 	return &http.Server{
+		Protocols:         &protocols,
+		HTTP2:             &http.HTTP2Config{SendPingTimeout: adminPing, PingTimeout: adminPingTimeout},
 		Handler:           handler,
 		ReadHeaderTimeout: adminHeaderTimeout,
 		ReadTimeout:       adminReadTimeout,
@@ -40,8 +51,8 @@ func newAdminServer(handler http.Handler, logger *slog.Logger) *http.Server {
 	}
 }
 
-// adminHandler answers people and monitoring. It only shows; nothing can be
-// changed through it.
+// adminHandler answers people and monitoring. Only the policy service can change
+// anything.
 func (s *Server) adminHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/livez", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok") })
@@ -49,8 +60,9 @@ func (s *Server) adminHandler() http.Handler {
 	mux.Handle("/metrics", promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{
 		ErrorLog: slog.NewLogLogger(s.logger.Handler(), slog.LevelError),
 	}))
-	mux.HandleFunc("/policies", s.showPolicies)
-	mux.HandleFunc("/explain", s.explainer())
+	mux.HandleFunc("/policies", s.viewers(s.showPolicies))
+	mux.HandleFunc("/explain", s.viewers(s.explainer()))
+	mux.Handle(s.service.Handler())
 	mux.HandleFunc("/{$}", s.showIndex)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		writeText(w, http.StatusNotFound, "there is nothing here; / lists what there is")
@@ -74,6 +86,8 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			// rebinding); the browser then sends that name.
 			writeText(w, http.StatusMisdirectedRequest,
 				"this host name is not known here; use an IP address or localhost, or name it with --admin-host")
+		case isServiceCall(r):
+			next.ServeHTTP(w, r)
 		case r.Method != http.MethodGet && r.Method != http.MethodHead:
 			header.Set("Allow", "GET, HEAD")
 			writeText(w, http.StatusMethodNotAllowed, "only GET and HEAD")
@@ -129,7 +143,8 @@ func (s *Server) showIndex(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Vary", "Accept")
 	if !wantsHTML(r) {
 		writeText(w, http.StatusOK, "/policies  what is in force, and how the last reload went\n"+
-			"/metrics   Prometheus metrics\n/readyz    200 when requests should come here\n/livez     200 while the program runs")
+			"/metrics   Prometheus metrics\n/readyz    200 when requests should come here\n/livez     200 while the program runs\n"+
+			servicePath+"…  the policy service: POST a JSON object")
 		return
 	}
 	var page bytes.Buffer

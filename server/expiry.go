@@ -55,6 +55,7 @@ func (p *Policies) renew(ctx context.Context) {
 	}
 	p.live.Store(p.prepare(set))
 	p.status.Store(&status)
+	p.news.raise()
 	p.metrics.reloads.WithLabelValues(resultRenewed).Inc()
 	p.metrics.barred.Set(float64(len(set.Barred())))
 	p.logger.LogAttrs(ctx, slog.LevelInfo, "a temporary origin is over",

@@ -6,6 +6,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/corsgate/corsgate/server/policyservice"
 )
 
 // The causes of corsgate_check_errors_total.
@@ -76,6 +78,8 @@ type metrics struct {
 	// the server sets them, they are zero.
 	staleness     func() time.Duration
 	snapshotSaved func() time.Time
+
+	serviceRequests *prometheus.CounterVec
 }
 
 // newMetrics registers everything on a registry of its own, so that two servers
@@ -126,6 +130,10 @@ func newMetrics(build Build) *metrics {
 		}),
 		staleness:     func() time.Duration { return 0 },
 		snapshotSaved: func() time.Time { return time.Time{} },
+		serviceRequests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "corsgate_policy_service_requests_total",
+			Help: "Requests of the policy service that were answered, by method and gRPC code.",
+		}, []string{"method", "code"}),
 	}
 	staleness := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "corsgate_source_staleness_seconds",
@@ -147,7 +155,7 @@ func newMetrics(build Build) *metrics {
 	buildInfo.Set(1)
 	m.registry.MustRegister(
 		m.decisions, m.checkDuration, m.checkErrors, m.reloads, m.reloadSuccess, m.reloadTime,
-		m.policies, m.barred, m.revisionInfo, m.storeRevision, staleness, snapshotSaved, buildInfo,
+		m.policies, m.barred, m.revisionInfo, m.storeRevision, staleness, snapshotSaved, m.serviceRequests, buildInfo,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
@@ -157,6 +165,9 @@ func newMetrics(build Build) *metrics {
 	}
 	for _, result := range []string{resultLoaded, resultUnchanged, resultRenewed, resultRejected, resultUnreadable} {
 		m.reloads.WithLabelValues(result)
+	}
+	for _, method := range policyservice.Methods() {
+		m.serviceRequests.WithLabelValues(method, "ok")
 	}
 	return m
 }

@@ -52,8 +52,9 @@ type Status struct {
 	// could.
 	Failure error
 	// StoreRevision is the source's own number of the last change that is in Set,
-	// zero where it has none.
+	// zero where it has none, and StoreSince when that came into force.
 	StoreRevision int64
+	StoreSince    time.Time
 	// AsOf, unless zero, says that Set comes from a snapshot, and when that was in
 	// step with the source.
 	AsOf time.Time
@@ -80,6 +81,10 @@ type Policies struct {
 
 	// replaced tells expire of a new set.
 	replaced chan struct{}
+	// news tells announce of anything that the status says anew.
+	news signal
+	// mayBeEmpty says that a set without a policy is no mistake.
+	mayBeEmpty bool
 
 	mu sync.Mutex // serialises Load, Fail and renew
 	// good is what the set in force was compiled from.
@@ -96,6 +101,7 @@ func newPolicies(options policy.Options, m *metrics, logger *slog.Logger, now fu
 		logger:     logger,
 		now:        now,
 		replaced:   make(chan struct{}, 1),
+		news:       newSignal(),
 		byName:     map[string]*policyCounters{},
 		ungoverned: newPolicyCounters(m.decisions, ""),
 	}
@@ -153,9 +159,11 @@ func (p *Policies) enforce(ctx context.Context, snapshot source.Snapshot, set *p
 	previous := p.live.Load()
 	status.Set, status.LoadedAt = set, p.now()
 	status.Documents, status.Files = snapshot.Documents, snapshot.Files
+	status.StoreSince = p.since(snapshot.Revision, status.LoadedAt)
 	status.StoreRevision, status.AsOf = snapshot.Revision, snapshot.AsOf
 	p.live.Store(p.prepare(set))
 	p.status.Store(status)
+	p.news.raise()
 	p.good = snapshot
 	select {
 	case p.replaced <- struct{}{}:
@@ -166,12 +174,27 @@ func (p *Policies) enforce(ctx context.Context, snapshot source.Snapshot, set *p
 	p.report(ctx, previous, status)
 }
 
+// since is when a revision of the store came into force that is in force now.
+func (p *Policies) since(revision int64, now time.Time) time.Time {
+	switch before := p.status.Load(); {
+	case before.StoreRevision == revision:
+		return before.StoreSince
+	case revision == 0:
+		return time.Time{}
+	default:
+		return now
+	}
+}
+
 // compile compiles a snapshot for the time that it is now. A policy that does what a
 // guardrail forbids is barred, and does not keep the others from serving.
 func (p *Policies) compile(snapshot source.Snapshot) (*policy.Set, policy.Problems) {
 	options := p.options
 	options.Breaches = policy.BreachesBarred
 	options.Now = p.now()
+	if p.mayBeEmpty {
+		return compileSnapshot(snapshot, options)
+	}
 	return CompileSnapshot(snapshot, options)
 }
 
@@ -189,18 +212,24 @@ func (p *Policies) Fail(ctx context.Context, err error) {
 // them the set is nil. A snapshot without a single policy is an error: an
 // emptied folder is far more often a mistake than a wish to refuse everything.
 func CompileSnapshot(snapshot source.Snapshot, options policy.Options) (*policy.Set, policy.Problems) {
-	set, problems := policy.Compile(snapshot.Documents, options)
-	problems = slices.Concat(snapshot.Problems, problems)
-	problems.Sort()
-	if len(problems.Errors()) > 0 {
-		return nil, problems
-	}
-	if len(set.Policies()) == 0 {
+	set, problems := compileSnapshot(snapshot, options)
+	if set != nil && len(set.Policies()) == 0 {
 		return nil, append(problems, policy.Problem{
 			Code:   "no_policies",
 			Reason: "there is no CorsPolicy in what was loaded",
 			Mend:   "write one, or name another file or folder",
 		})
+	}
+	return set, problems
+}
+
+// compileSnapshot compiles what a source holds, though it be nothing.
+func compileSnapshot(snapshot source.Snapshot, options policy.Options) (*policy.Set, policy.Problems) {
+	set, problems := policy.Compile(snapshot.Documents, options)
+	problems = slices.Concat(snapshot.Problems, problems)
+	problems.Sort()
+	if len(problems.Errors()) > 0 {
+		return nil, problems
 	}
 	return set, problems
 }
@@ -243,6 +272,7 @@ func (p *Policies) retireAbsent(set *policy.Set) {
 // reject keeps the set in force and says why.
 func (p *Policies) reject(ctx context.Context, status *Status, result string) {
 	p.status.Store(status)
+	p.news.raise()
 	p.metrics.reloads.WithLabelValues(result).Inc()
 	p.metrics.reloadSuccess.Set(0)
 	if status.Set == nil {

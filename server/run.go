@@ -18,6 +18,9 @@ import (
 
 	"github.com/corsgate/corsgate/policy"
 	"github.com/corsgate/corsgate/policy/source"
+	"github.com/corsgate/corsgate/policy/store"
+	"github.com/corsgate/corsgate/server/access"
+	"github.com/corsgate/corsgate/server/policyservice"
 )
 
 // What applies where Options leaves a field zero.
@@ -45,6 +48,21 @@ type Options struct {
 	// reading and compiling found, and the set that came into force, nil where the
 	// snapshot was rejected. It must not block.
 	Report func(snapshot source.Snapshot, problems policy.Problems, set *policy.Set)
+	// AdminTLS secures what Admin names. Where it names authorities, a client may
+	// show a certificate, by which the policy service knows it.
+	AdminTLS TLSOptions
+	// AccessFile says who may use the policy service. Empty, everybody may who can
+	// reach Admin on loopback or on a Unix socket, and nobody from elsewhere.
+	AccessFile string
+	// Store keeps the policies. Nil, they cannot be changed through the policy
+	// service. With it, there may be no policy at all: the first one comes through
+	// the service.
+	Store store.Store
+	// Fleet, unless nil, is told what is in force here, and knows the other replicas.
+	Fleet store.Fleet
+	// ReplicaID is what this replica is called in Fleet; a name is made up if it is
+	// empty.
+	ReplicaID string
 	// Policy is what a set depends on besides its documents.
 	Policy policy.Options
 	// DrainDelay is how long the server goes on as before after it was told to
@@ -100,6 +118,12 @@ type Server struct {
 	state    atomic.Int32
 	// waiting is why the first policies could not be read yet, or nil.
 	waiting atomic.Pointer[error]
+
+	service   *policyservice.Service
+	replicaID string
+	// access and adminAddr are set by Run before anything is answered.
+	access    *access.File
+	adminAddr net.Addr
 }
 
 // What a server is doing.
@@ -126,15 +150,18 @@ func New(src source.Source, options Options) (*Server, error) {
 	}
 	m := newMetrics(options.Build)
 	s := &Server{
-		options:  options,
-		source:   src,
-		logger:   options.Logger,
-		metrics:  m,
-		policies: newPolicies(options.Policy, m, options.Logger, time.Now),
-		pages:    pages,
+		options:   options,
+		source:    src,
+		logger:    options.Logger,
+		metrics:   m,
+		policies:  newPolicies(options.Policy, m, options.Logger, time.Now),
+		pages:     pages,
+		replicaID: cmp.Or(options.ReplicaID, someReplicaID()),
 	}
 	s.policies.told = options.Report
 	m.staleness, m.snapshotSaved = s.staleness, s.snapshotSaved
+	s.policies.mayBeEmpty = options.Store != nil
+	s.service = s.newService()
 	return s, nil
 }
 
@@ -153,6 +180,20 @@ func (s *Server) Run(ctx context.Context) error {
 	// an early return must not leave a socket file behind.
 	defer listeners.close()
 
+	if err := s.openAccess(); err != nil {
+		return err
+	}
+	if s.access != nil {
+		defer s.access.Close()
+	}
+	defer s.service.Close()
+	s.warnOfClearText(ctx, listeners)
+	var adminKeeper *keeper
+	if s.options.AdminTLS.Enabled() {
+		if adminKeeper, err = newKeeper(s.options.AdminTLS.forAdmin(), s.logger); err != nil {
+			return err
+		}
+	}
 	var tlsKeeper *keeper
 	if s.options.TLS.Enabled() {
 		if tlsKeeper, err = newKeeper(s.options.TLS, s.logger); err != nil {
@@ -173,7 +214,9 @@ func (s *Server) Run(ctx context.Context) error {
 	defer stop()
 	group, running := errgroup.WithContext(running)
 	if listeners.admin != nil {
-		group.Go(func() error { return s.serveAdmin(running, listeners.admin) })
+		s.adminAddr = listeners.admin.Addr()
+		//nolint:contextcheck // a handshake has a context of its own, which the TLS configuration uses
+		group.Go(func() error { return s.serveAdmin(running, listeners.admin, adminKeeper) })
 	}
 	if listeners.webhook != nil {
 		//nolint:contextcheck // a handshake has a context of its own, which the TLS configuration uses
@@ -217,6 +260,10 @@ func (s *Server) serveDecisions(ctx, running context.Context, tlsKeeper *keeper,
 	})
 	group.Go(func() error {
 		s.showStaleness(watching, healthServer)
+		return nil
+	})
+	group.Go(func() error {
+		s.announce(watching)
 		return nil
 	})
 	group.Go(func() error {
@@ -444,18 +491,25 @@ func address(addr net.Addr) string {
 }
 
 // serveAdmin answers people and monitoring until ctx ends.
-func (s *Server) serveAdmin(ctx context.Context, listener net.Listener) error {
+func (s *Server) serveAdmin(ctx context.Context, listener net.Listener, tlsKeeper *keeper) error {
 	server := newAdminServer(s.adminHandler(), s.logger)
+	serve := server.Serve
+	if tlsKeeper != nil {
+		server.TLSConfig = tlsKeeper.config()
+		serve = func(listener net.Listener) error { return server.ServeTLS(listener, "", "") }
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("answering on the admin listener %s: %w", listener.Addr(), err)
 		}
 		return nil
 	})
 	group.Go(func() error {
 		<-ctx.Done()
-		// What is still being answered here is a page or a scrape; it has a moment.
+		s.service.Close() // watches would last for ever
+		// What is still being answered here is a page, a scrape or a call; it has a
+		// moment.
 		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), adminGrace)
 		defer cancel()
 		if err := server.Shutdown(ending); err != nil {

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// TLSOptions is how the gRPC listener is secured. The zero value leaves it in
+// TLSOptions is how a listener is secured. The zero value leaves it in
 // clear text, which is right on loopback and on a Unix socket.
 type TLSOptions struct {
 	// CertFile and KeyFile hold a certificate chain and its key, in PEM. Both or
@@ -24,6 +24,16 @@ type TLSOptions struct {
 	// MinVersion is the oldest protocol version accepted: tls.VersionTLS12 if it
 	// is zero. Envoy, as a client, offers nothing newer unless it is told to.
 	MinVersion uint16
+
+	// admin says that it is of the admin listener: HTTP/1.1 is spoken there too, and
+	// a client may have a certificate and need not.
+	admin bool
+}
+
+// forAdmin returns the options as those of the admin listener.
+func (o TLSOptions) forAdmin() TLSOptions {
+	o.admin = true
+	return o
 }
 
 // Enabled says whether the listener speaks TLS.
@@ -47,12 +57,18 @@ func (e *TLSError) Error() string { return "cannot set up TLS: " + e.Reason + ";
 // Unwrap returns the cause.
 func (e *TLSError) Unwrap() error { return e.Err }
 
-// Check says whether the files that are named belong together.
-func (o *TLSOptions) Check() error {
+// Check says whether the files that are named for the gRPC listener belong
+// together.
+func (o *TLSOptions) Check() error { return o.check("--tls") }
+
+// CheckAdmin says whether those that are named for the admin listener do.
+func (o *TLSOptions) CheckAdmin() error { return o.check("--admin-tls") }
+
+func (o *TLSOptions) check(flags string) error {
 	if o.Enabled() && (o.CertFile == "" || o.KeyFile == "") {
 		return &TLSError{
 			Reason: "a certificate and a key are needed together, and one of them is not named",
-			Mend:   "give both --tls-cert and --tls-key",
+			Mend:   fmt.Sprintf("give both %[1]s-cert and %[1]s-key", flags),
 		}
 	}
 	return nil
@@ -78,7 +94,11 @@ type keeper struct {
 
 // newKeeper loads the files; here, and only here, a broken one is an error.
 func newKeeper(options TLSOptions, logger *slog.Logger) (*keeper, error) {
-	if err := options.Check(); err != nil {
+	check := options.Check
+	if options.admin {
+		check = options.CheckAdmin
+	}
+	if err := check(); err != nil {
 		return nil, err
 	}
 	k := &keeper{options: options, logger: logger}
@@ -187,6 +207,9 @@ func (k *keeper) load() (*tls.Config, error) {
 		Certificates: []tls.Certificate{pair},
 		NextProtos:   []string{"h2"}, // gRPC is nothing else
 	}
+	if k.options.admin {
+		config.NextProtos = append(config.NextProtos, "http/1.1")
+	}
 	if k.options.ClientCAFile == "" {
 		return config, nil
 	}
@@ -202,6 +225,9 @@ func (k *keeper) load() (*tls.Config, error) {
 		}
 	}
 	config.ClientAuth = tls.RequireAndVerifyClientCert
+	if k.options.admin {
+		config.ClientAuth = tls.VerifyClientCertIfGiven
+	}
 	return config, nil
 }
 

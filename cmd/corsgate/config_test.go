@@ -74,6 +74,11 @@ start-timeout: "1m" # default
 listen: ["127.0.0.1:9191"] # default
 admin: "127.0.0.1:9192" # default
 admin-host: [] # default
+admin-tls-cert: "" # default
+admin-tls-key: "" # default
+admin-tls-client-ca: "" # default
+access: "" # default
+replica-id: "" # default
 socket-mode: "0660" # default
 no-policy: "deny" # default
 resync: "10s" # default

@@ -40,7 +40,7 @@ replaced while it runs.`,
 	root.SetOut(to.out)
 	root.SetErr(to.err)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newServe(to), newValidate(to), newTest(to), newVersion(to), newDiff(to), newExplain(to))
+	root.AddCommand(newServe(to), newValidate(to), newTest(to), newVersion(to), newDiff(to), newExplain(to), newToken(to))
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	return root

@@ -64,6 +64,12 @@ type serveSettings struct {
 
 	webhook webhookSettings
 
+	adminTLSCert     text
+	adminTLSKey      text
+	adminTLSClientCA text
+	access           text
+	replicaID        text
+
 	drainDelay       duration
 	drainTimeout     duration
 	maxConnectionAge duration
@@ -107,6 +113,11 @@ func (s *serveSettings) addFlags(command *cobra.Command) {
 	flags.Var(&s.listen, "listen", "`address` for Envoy, host:port or unix:///path; may be given more than once")
 	flags.Var(&s.admin, "admin", "`address` of /policies, /metrics, /livez and /readyz; empty for none")
 	flags.Var(&s.adminHosts, "admin-host", "`name` by which browsers reach --admin, beside IP addresses and localhost; may be given more than once")
+	flags.Var(&s.adminTLSCert, "admin-tls-cert", "`file` with the certificate chain for --admin, PEM; read anew when it changes")
+	flags.Var(&s.adminTLSKey, "admin-tls-key", "`file` with the key of --admin-tls-cert, PEM")
+	flags.Var(&s.adminTLSClientCA, "admin-tls-client-ca", "`file` with the authorities, PEM, by one of which a client's certificate must be signed if it shows one")
+	flags.Var(&s.access, "access", "`file` that says who may use the policy service on --admin; read anew when it changes")
+	flags.Var(&s.replicaID, "replica-id", "`name` of this replica, unique in the fleet; one is made up by default")
 	flags.Var(&s.socketMode, "socket-mode", "`mode` of the files of Unix sockets")
 	s.noPolicy.flag(command, "no-policy", "", "what becomes of cross-origin requests that no policy governs")
 	flags.Var(&s.resync, "resync", "how often to read the policies without a sign of a change")
@@ -122,7 +133,9 @@ func (s *serveSettings) addFlags(command *cobra.Command) {
 	s.logLevel.flag(command, "log-level", "", "least severe level that is logged; debug has a line for each decision")
 	s.logFormat.flag(command, "log-format", "", "form of the log")
 	flags.String(configFlag, "", "`file` with settings, YAML, TOML or JSON ($"+configVariable+")")
-	for _, name := range []string{"tls-cert", "tls-key", "tls-client-ca", "etcd-ca", "etcd-cert", "etcd-key"} {
+	for _, name := range []string{
+		"tls-cert", "tls-key", "tls-client-ca", "admin-tls-cert", "admin-tls-key", "admin-tls-client-ca", "etcd-ca", "etcd-cert", "etcd-key",
+	} {
 		_ = command.MarkFlagFilename(name, "pem", "crt", "key") // it fails only for a flag that is not there
 	}
 	_ = command.MarkFlagFilename(configFlag, configExtensions()...)
@@ -157,6 +170,10 @@ func (s *serveSettings) check() error {
 	if err := webhook.Check(); err != nil {
 		errs = append(errs, err)
 	}
+	adminTLS := s.adminTLS()
+	if err := adminTLS.CheckAdmin(); err != nil {
+		errs = append(errs, err)
+	}
 	if len(errs) > 0 {
 		return &usageError{err: errors.Join(errs...)}
 	}
@@ -173,6 +190,9 @@ func (s *serveSettings) options(logger *slog.Logger) server.Options {
 		SocketMode:       s.socketMode.value,
 		TLS:              s.tls(),
 		Webhook:          s.webhook.options(),
+		AdminTLS:         s.adminTLS(),
+		AccessFile:       s.access.value,
+		ReplicaID:        s.replicaID.value,
 		DrainDelay:       s.drainDelay.value,
 		DrainTimeout:     s.drainTimeout.value,
 		MaxConnectionAge: s.maxConnectionAge.value,
@@ -199,6 +219,13 @@ func (s *serveSettings) tls() server.TLSOptions {
 		options.MinVersion = tls.VersionTLS13
 	}
 	return options
+}
+
+func (s *serveSettings) adminTLS() server.TLSOptions {
+	return server.TLSOptions{
+		CertFile: s.adminTLSCert.value, KeyFile: s.adminTLSKey.value, ClientCAFile: s.adminTLSClientCA.value,
+		MinVersion: tls.VersionTLS12,
+	}
 }
 
 // text is a setting of any words.

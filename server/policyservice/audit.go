@@ -1,0 +1,64 @@
+package policyservice
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	corsgatev1 "github.com/corsgate/corsgate/proto/corsgate/v1"
+)
+
+// What can become of an attempt to change something.
+const (
+	outcomeApplied   = "applied"
+	outcomeUnchanged = "unchanged"
+	outcomeDryRun    = "dry_run"
+	outcomeRefused   = "refused"
+	outcomeInvalid   = "invalid"
+	outcomeConflict  = "conflict"
+	outcomeFailed    = "failed"
+)
+
+// maxAudited is how many documents one audit record names.
+const maxAudited = 50
+
+// An audit is the record of one attempt to change something.
+type audit struct {
+	method, who, peer, why string
+	what                   []string
+	revision               int64
+	outcome, code          string
+	findings               int
+	problem                string
+}
+
+// record writes an audit record.
+func (s *Service) record(ctx context.Context, a *audit) {
+	level := slog.LevelInfo
+	if a.outcome == outcomeRefused || a.outcome == outcomeFailed {
+		level = slog.LevelWarn
+	}
+	what := a.what
+	if len(what) > maxAudited {
+		what = append(what[:maxAudited:maxAudited], fmt.Sprintf("and %d more", len(a.what)-maxAudited))
+	}
+	if what == nil {
+		what = []string{}
+	}
+	problem, _, _ := strings.Cut(a.problem, "\n")
+	s.logger.LogAttrs(context.WithoutCancel(ctx), level, "policy change", slog.Group("audit",
+		slog.String("method", a.method), slog.String("who", a.who), slog.String("peer", a.peer),
+		slog.Any("what", what), slog.String("why", a.why), slog.Int64("revision", a.revision),
+		slog.String("outcome", a.outcome), slog.String("code", a.code), slog.Int("findings", a.findings),
+		slog.String("error", problem)))
+}
+
+// describe says what became of documents, a line each.
+func describe(changes []*corsgatev1.DocumentChange) []string {
+	out := make([]string, len(changes))
+	for i, c := range changes {
+		out[i] = strings.ToLower(strings.TrimPrefix(c.GetChange().String(), "CHANGE_KIND_")) + " " + keyOf(c.GetRef()).String()
+	}
+	return out
+}

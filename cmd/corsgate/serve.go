@@ -83,6 +83,9 @@ func runServe(ctx context.Context, logTo io.Writer, settings *serveSettings) err
 	abort, reload := make(chan struct{}), make(chan struct{}, 1)
 	options := settings.options(logger)
 	options.Abort, options.Reload, options.Loaded = abort, reload, opened.report
+	if opened.etcd != nil {
+		options.Store, options.Fleet = opened.etcd, opened.etcd
+	}
 	instance, err := server.New(opened.Source, options)
 	if err != nil {
 		return fmt.Errorf("setting up: %w", err)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/corsgate/corsgate/policy"
 	"github.com/corsgate/corsgate/policy/source"
+	"github.com/corsgate/corsgate/policy/source/etcd"
 	"github.com/corsgate/corsgate/policy/source/kubernetes"
 )
 
@@ -17,6 +18,9 @@ import (
 type sources struct {
 	source.Source
 
+	// etcd keeps policies that the policy service may change. It is nil where none is
+	// named.
+	etcd *etcd.Store
 	// loaded are told what became of each snapshot.
 	loaded []func(source.Snapshot, policy.Problems, *policy.Set)
 	// units run as long as the server does.
@@ -32,6 +36,12 @@ func (s *serveSettings) open(logger *slog.Logger) (*sources, error) {
 	var parts []source.Source
 	if len(s.policies.values) > 0 {
 		parts = append(parts, source.NewFile(s.policies.values, source.FileOptions{Resync: s.resync.value, Logger: logger}))
+	}
+	if len(s.etcd.endpoints.values) > 0 {
+		if err := opened.openEtcd(&s.etcd, logger); err != nil {
+			return nil, err
+		}
+		parts = append(parts, opened.etcd)
 	}
 	if s.cluster.use.value {
 		cluster, err := opened.openCluster(&s.cluster, logger)
@@ -49,6 +59,21 @@ func (s *serveSettings) open(logger *slog.Logger) (*sources, error) {
 		opened.Source = kept
 	}
 	return opened, nil
+}
+
+func (o *sources) openEtcd(e *etcdSettings, logger *slog.Logger) error {
+	opened, err := etcd.New(etcd.Options{
+		Endpoints: e.endpoints.values, Prefix: e.prefix.value,
+		User: e.user.value, PasswordFile: e.passwordFile.value,
+		CAFile: e.ca.value, CertFile: e.cert.value, KeyFile: e.key.value,
+		Logger: logger,
+	})
+	if err != nil {
+		return fmt.Errorf("opening etcd: %w", err)
+	}
+	o.etcd = opened
+	o.closers = append(o.closers, opened.Close)
+	return nil
 }
 
 // openCluster opens the cluster, and has its objects say whether they are in force.

@@ -66,8 +66,9 @@ type change struct {
 	file string
 	// before and after are nil where there is none.
 	before, after *policy.Document
-	// closed says that something stands in that lets nobody call.
-	closed bool
+	// closed says that something stands in that lets nobody call, left that nothing
+	// does.
+	closed, left bool
 	// why is what compiling found with the change.
 	why policy.Problems
 }
@@ -219,8 +220,9 @@ func (s *settler) standIn() bool {
 		s.put(c.file, &closed)
 		if len(s.errors()) > 0 {
 			s.put(c.file, nil)
+			c.left = true
 		}
-		c.closed = true
+		c.closed = !c.left
 	}
 	return true
 }
@@ -259,6 +261,8 @@ func (c *change) problems() policy.Problems {
 	case c.after == nil:
 		aside.Reason = "the document was removed, but it is still needed, and what it said stays in force"
 		aside.Mend = "remove what needs it first"
+	case c.left:
+		aside.Reason = "the document is wrong beside others, and not in force"
 	case c.closed:
 		aside.Reason = "the document is wrong, so what it is about is refused to every cross-origin request"
 		if _, isSet := c.after.Message.(*corsgatev1.CorsOriginSet); isSet {

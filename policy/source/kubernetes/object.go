@@ -131,8 +131,9 @@ type entry struct {
 	kept bool
 	// problems is what reading the object found: with any, it cannot be read.
 	problems policy.Problems
-	// status is what the object's status says.
+	// status is what the object's status says, and since when.
 	status status
+	since  string
 }
 
 // read makes an entry of an object. What was known of the object before, unless
@@ -146,8 +147,8 @@ func read(of resource, u *unstructured.Unstructured, before *entry) *entry {
 		generation: u.GetGeneration(),
 		created:    u.GetCreationTimestamp().Time,
 		revision:   revisionOf(u.GetResourceVersion()),
-		status:     statusOf(u),
 	}
+	e.status, e.since = statusOf(u)
 	e.file = FileName(of.kind, e.namespace, e.name)
 	text, err := documentText(u)
 	if err != nil {

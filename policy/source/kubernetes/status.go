@@ -39,9 +39,9 @@ type status struct {
 	hosts, origins int64
 }
 
-// statusOf reads the status of an object. What is not there is zero.
-func statusOf(u *unstructured.Unstructured) status {
-	var s status
+// statusOf reads the status of an object, and since when its condition is what it is.
+// What is not there is zero.
+func statusOf(u *unstructured.Unstructured) (s status, since string) {
 	s.generation, _, _ = unstructured.NestedInt64(u.Object, "status", "observedGeneration")
 	s.hosts, _, _ = unstructured.NestedInt64(u.Object, "status", "hosts")
 	s.origins, _, _ = unstructured.NestedInt64(u.Object, "status", "origins")
@@ -54,18 +54,23 @@ func statusOf(u *unstructured.Unstructured) status {
 		s.accepted, _ = condition["status"].(string)
 		s.reason, _ = condition["reason"].(string)
 		s.message, _ = condition["message"].(string)
+		since, _ = condition["lastTransitionTime"].(string)
 	}
-	return s
+	return s, since
 }
 
 // object returns the status as it is written: on an object of a version that is
 // known, in force since a revision.
 func (s *status) object(e *entry, revision string, now time.Time) *unstructured.Unstructured {
+	since := now.UTC().Format(time.RFC3339)
+	if e.status.accepted == s.accepted && e.since != "" {
+		since = e.since
+	}
 	body := map[string]any{
 		"observedGeneration": s.generation,
 		"conditions": []any{map[string]any{
 			"type": conditionAccepted, "status": s.accepted, "reason": s.reason, "message": s.message,
-			"observedGeneration": s.generation, "lastTransitionTime": now.UTC().Format(time.RFC3339),
+			"observedGeneration": s.generation, "lastTransitionTime": since,
 		}},
 	}
 	if revision != "" {

@@ -152,7 +152,7 @@ func (w *StatusWriter) election() leaderelection.LeaderElectionConfig {
 // write writes what should be said, whenever that changes, until ctx ends.
 func (w *StatusWriter) write(ctx context.Context) {
 	w.source.logger.LogAttrs(ctx, slog.LevelInfo, "this replica writes the status of policies", slog.String("replica", w.options.Identity))
-	said := map[string]status{} // by identity, what was written and has not been seen yet
+	said := map[string]statement{} // by identity
 	retry := time.NewTimer(0)
 	defer retry.Stop()
 	for {
@@ -171,7 +171,7 @@ func (w *StatusWriter) write(ctx context.Context) {
 
 // writeAll writes what should be said of each object and is not, and reports
 // whether all of it was.
-func (w *StatusWriter) writeAll(ctx context.Context, said map[string]status) bool {
+func (w *StatusWriter) writeAll(ctx context.Context, said map[string]statement) bool {
 	w.mu.Lock()
 	r := w.latest
 	w.mu.Unlock()
@@ -182,18 +182,15 @@ func (w *StatusWriter) writeAll(ctx context.Context, said map[string]status) boo
 	complete := true
 	for _, e := range held.entries {
 		want, ok := r.judge(e)
-		if want == e.status {
-			delete(said, e.uid) // it was seen: should somebody undo it, it is written again
-		}
-		if !ok || want == e.status || want == said[e.uid] {
+		if !ok || want == e.status || said[e.uid].covers(e, &want) {
 			continue
 		}
-		err := w.writeOne(ctx, r, e, &want)
+		written, err := w.writeOne(ctx, r, e, &want)
 		switch {
 		case ctx.Err() != nil:
 			return true
 		case err == nil, apierrors.IsNotFound(err), apierrors.IsConflict(err):
-			said[e.uid] = want // it is there, or the object is not what it was
+			said[e.uid] = statement{want, written} // or the object is not what it was
 		default:
 			complete = false
 			w.source.logger.LogAttrs(ctx, slog.LevelWarn, "the status of a policy cannot be written",
@@ -205,14 +202,29 @@ func (w *StatusWriter) writeAll(ctx context.Context, said map[string]status) boo
 
 // writeOne writes the status of one object. It owns all of it, and takes it over
 // from whoever wrote it.
-func (w *StatusWriter) writeOne(ctx context.Context, r *report, e *entry, want *status) error {
+func (w *StatusWriter) writeOne(ctx context.Context, r *report, e *entry, want *status) (revision int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, writeLimit)
 	defer cancel()
-	revision := ""
+	set := ""
 	if r.set != nil && want.accepted == "True" {
-		revision = r.set.Revision()
+		set = r.set.Revision()
 	}
-	_, err := w.source.at(place{resource: e.resource, namespace: e.namespace}).
-		ApplyStatus(ctx, e.name, want.object(e, revision, w.options.Now()), metav1.ApplyOptions{FieldManager: fieldManager, Force: true})
-	return err //nolint:wrapcheck // the caller says what was written
+	object, err := w.source.at(place{resource: e.resource, namespace: e.namespace}).
+		ApplyStatus(ctx, e.name, want.object(e, set, w.options.Now()), metav1.ApplyOptions{FieldManager: fieldManager, Force: true})
+	if err != nil {
+		return e.revision + 1, err //nolint:wrapcheck // the caller says what was written
+	}
+	return revisionOf(object.GetResourceVersion()), nil
+}
+
+// A statement is a status that was written, and the number of that change.
+type statement struct {
+	status   status
+	revision int64
+}
+
+// covers reports whether the statement is what is wanted, and was made after the object
+// was read.
+func (s statement) covers(e *entry, want *status) bool {
+	return s.status == *want && e.revision < s.revision
 }

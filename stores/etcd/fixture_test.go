@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
@@ -158,3 +159,6 @@ func expectProblem(tb testing.TB, problems policy.Problems, parts ...string) {
 	}
 	tb.Errorf("the problems are\n%v\nwant one with %q", problems, parts)
 }
+
+// stringData says where a text is in memory.
+func stringData(s string) *byte { return unsafe.StringData(s) }

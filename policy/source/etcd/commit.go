@@ -13,11 +13,11 @@ import (
 )
 
 const (
-	// commitPatience is how long to ask what became of a change whose answer was
-	// lost.
-	commitPatience = 10 * time.Second
+	// commitShare is for how many times Options.DialTimeout to ask what became of a
+	// change whose answer was lost.
+	commitShare = 2
 	// commitPause is how long to wait before asking again.
-	commitPause = 50 * time.Millisecond
+	commitPause = callPause
 	// gracePatience is how long to ask once the caller has given up.
 	gracePatience = 2 * time.Second
 )
@@ -138,10 +138,10 @@ func (c *commit) transaction(swept int64) transaction {
 // knows by the identity in it whose change it is.
 func (c *commit) try(ctx context.Context, t transaction) (mod int64, err error) {
 	s := c.store
-	deadline := time.Now().Add(commitPatience)
+	deadline := time.Now().Add(commitShare * s.options.DialTimeout)
 	maybe := false // whether an attempt may have reached etcd
 	for {
-		answer, err := try(ctx, s, func(ctx context.Context, client *clientv3.Client) (*clientv3.TxnResponse, error) {
+		answer, err := try(ctx, s.options.DialTimeout/firstShare, s, func(ctx context.Context, client *clientv3.Client) (*clientv3.TxnResponse, error) {
 			return client.Txn(ctx).If(t.guards...).Then(t.ops...).Else(t.orElse...).Commit()
 		})
 		if err == nil {
@@ -177,7 +177,7 @@ func (c *commit) giveUp(ctx context.Context, maybe bool, said error) (mod int64,
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), gracePatience)
 	defer cancel()
-	got, err := try(last, c.store, func(ctx context.Context, client *clientv3.Client) (*clientv3.GetResponse, error) {
+	got, err := try(last, gracePatience, c.store, func(ctx context.Context, client *clientv3.Client) (*clientv3.GetResponse, error) {
 		return client.Get(ctx, c.store.layout.log(c.revision))
 	})
 	if err == nil && len(got.Kvs) == 1 {

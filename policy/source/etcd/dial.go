@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
@@ -26,6 +27,9 @@ type dialer struct {
 	client   *clientv3.Client
 	password string
 	closed   bool
+
+	// asked is whether etcd has asked for a client certificate and got none.
+	asked atomic.Bool
 }
 
 // get returns the client.
@@ -50,14 +54,14 @@ func (d *dialer) get(ctx context.Context) (*clientv3.Client, error) {
 		Username:             d.options.User,
 		Password:             password,
 		DialTimeout:          d.options.DialTimeout,
-		DialKeepAliveTime:    keepAlive,
-		DialKeepAliveTimeout: keepAlive,
+		DialKeepAliveTime:    probeAfter,
+		DialKeepAliveTimeout: probeTimeout,
 		Logger:               zap.NewNop(), // what goes wrong is in errors
 		DialOptions:          []grpc.DialOption{grpc.WithChainUnaryInterceptor(noteTrouble)},
 	}
 	if d.options.isTLS() {
 		// Behind the client's own, so that this is the one in force.
-		config.DialOptions = append(config.DialOptions, grpc.WithTransportCredentials(&rotating{options: d.options}))
+		config.DialOptions = append(config.DialOptions, grpc.WithTransportCredentials(&rotating{options: &d.options, asked: &d.asked}))
 	}
 	client, err := clientv3.New(config)
 	if err != nil {
@@ -135,7 +139,8 @@ func (o *Options) config() (*tls.Config, error) {
 // rotating reads the files of TLS for each connection that is made: who replaces
 // them need not restart anything.
 type rotating struct {
-	options Options
+	options *Options
+	asked   *atomic.Bool
 	server  string
 }
 
@@ -148,6 +153,12 @@ func (r *rotating) ClientHandshake(ctx context.Context, authority string, conn n
 		return nil, nil, err
 	}
 	config.ServerName = r.server
+	if len(config.Certificates) == 0 {
+		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			r.asked.Store(true)
+			return &tls.Certificate{}, nil
+		}
+	}
 	return credentials.NewTLS(config).ClientHandshake(ctx, authority, conn)
 }
 
@@ -194,8 +205,10 @@ func (t *trouble) last() error {
 	return t.err
 }
 
+// noteTrouble is within each attempt of a call. It lets one fail that has no
+// connection, instead of waiting for it in silence: whoever calls tries again.
 func noteTrouble(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-	err := invoke(ctx, method, req, reply, cc, opts...)
+	err := invoke(ctx, method, req, reply, cc, append(opts, grpc.WaitForReady(false))...)
 	if t, ok := ctx.Value(troubleKey{}).(*trouble); ok && err != nil && ctx.Err() == nil {
 		t.mu.Lock()
 		t.err = err

@@ -22,14 +22,15 @@ import (
 const (
 	DefaultDialTimeout = 5 * time.Second
 	DefaultKeepEntries = 10_000
-	DefaultCheckEvery  = 5 * time.Second
+	DefaultCheckEvery  = time.Second
 )
 
 const (
 	// place is what documents are said to be in, see store.New.
 	place = "etcd"
-	// keepAlive is after which silence a connection is probed, and given up.
-	keepAlive = 5 * time.Second
+	// A silent connection is probed, and given up where no answer comes.
+	probeAfter   = 10 * time.Second
+	probeTimeout = 3 * time.Second
 	// pageSize is how many keys of the log are read at once.
 	pageSize = 500
 )
@@ -206,11 +207,30 @@ func (s *Store) Close() error { return s.dial.close() }
 func newID() string { return rand.Text() }
 
 // call makes a request within the time that etcd may take, and says what an error
-// means.
-func call[T any](ctx context.Context, s *Store, f func(ctx context.Context, client *clientv3.Client) (T, error)) (T, error) {
-	answer, err := try(ctx, s, f)
-	return answer, s.explained(ctx, err)
+// means. It may make the request several times: where a member does not answer,
+// another may.
+func call[T any](ctx context.Context, s *Store, f func(ctx context.Context, client *clientv3.Client) (T, error)) (answer T, err error) {
+	if err := ctx.Err(); err != nil {
+		return answer, err
+	}
+	bounded, cancel := context.WithTimeout(ctx, s.options.DialTimeout)
+	defer cancel()
+	attempt := s.options.DialTimeout / firstShare
+	for {
+		answer, err = try(bounded, attempt, s, f)
+		if err == nil || !isTransient(err) || !s.pause(bounded, callPause) {
+			return answer, s.explained(ctx, err)
+		}
+		attempt = s.options.DialTimeout
+	}
 }
+
+// firstShare is which part of the time the first member has to answer. The second
+// has the rest, since the answer may be large.
+const firstShare = 3
+
+// callPause is how long to wait before a request is made again.
+const callPause = 50 * time.Millisecond
 
 // A callError is an error of etcd, and what its latest attempt met.
 type callError struct{ err, cause error }
@@ -218,12 +238,12 @@ type callError struct{ err, cause error }
 func (e *callError) Error() string { return e.err.Error() }
 func (e *callError) Unwrap() error { return e.err }
 
-// try is call with the error as it came.
-func try[T any](ctx context.Context, s *Store, f func(ctx context.Context, client *clientv3.Client) (T, error)) (answer T, err error) {
+// try is call with one request within some time, and the error as it came.
+func try[T any](ctx context.Context, within time.Duration, s *Store, f func(ctx context.Context, client *clientv3.Client) (T, error)) (answer T, err error) {
 	if err := ctx.Err(); err != nil {
 		return answer, err
 	}
-	bounded, cancel := context.WithTimeout(ctx, s.options.DialTimeout)
+	bounded, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	bounded, met := withTrouble(bounded)
 	client, err := s.dial.get(bounded)
@@ -245,9 +265,12 @@ func (s *Store) explained(ctx context.Context, err error) error {
 	if ended := ctx.Err(); ended != nil {
 		return ended
 	}
-	said := explain(failed.err, failed.cause)
+	said := s.options.explain(failed.err, failed.cause)
 	if errors.Is(said, ErrRefused) {
 		s.dial.renew()
+	}
+	if errors.Is(said, store.ErrUnavailable) && s.dial.asked.Load() {
+		said = fmt.Errorf("%w; etcd asks for a client certificate, and none is given", said)
 	}
 	return said
 }

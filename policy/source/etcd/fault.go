@@ -69,12 +69,11 @@ func (f keyFault) problem(severity policy.Severity) policy.Problem {
 
 // explain says what an error of etcd means, and what to do about it. The cause is
 // what the latest attempt met, where that is known.
-func explain(err, cause error) error {
-	if err == nil {
-		return nil
-	}
-	if cause != nil && (errors.Is(err, context.DeadlineExceeded) || status.Code(err) == codes.DeadlineExceeded) {
-		err = fmt.Errorf("no answer in time: %w", cause)
+func (o *Options) explain(err, cause error) error {
+	if errors.Is(err, context.DeadlineExceeded) || status.Code(err) == codes.DeadlineExceeded {
+		if err = cause; err == nil {
+			err = fmt.Errorf("no answer from %s within %v", strings.Join(o.Endpoints, ", "), o.DialTimeout)
+		}
 	}
 	switch {
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrFull), errors.Is(err, ErrRefused):
@@ -103,10 +102,16 @@ func is(err, of error) bool {
 
 // plain returns the text of a gRPC error without what only programmers read.
 func plain(err error) error {
-	if s, ok := status.FromError(err); ok && s.Code() != codes.OK {
-		return errors.New(s.Message())
+	s, ok := status.FromError(err)
+	if !ok || s.Code() == codes.OK {
+		return err
 	}
-	return err
+	text := s.Message()
+	if _, inner, ok := strings.Cut(text, `desc = "`); ok {
+		text = strings.TrimPrefix(strings.TrimSuffix(inner, `"`), "transport: ")
+		text = strings.TrimPrefix(text, "Error while dialing: ")
+	}
+	return errors.New(text)
 }
 
 // neverSent reports whether an error says that there was no connection, so that a
@@ -114,7 +119,7 @@ func plain(err error) error {
 func neverSent(err error) bool {
 	text := err.Error()
 	for _, sign := range []string{
-		"Error while dialing", "authentication handshake failed", "no connection available", "there is no address available",
+		"Error while dialing", "authentication handshake failed", "error reading server preface", "no connection available", "there is no address available",
 		"name resolver error", "while waiting for", clientv3.ErrNoAvailableEndpoints.Error(),
 	} {
 		if strings.Contains(text, sign) {
@@ -124,18 +129,12 @@ func neverSent(err error) bool {
 	return false
 }
 
-// isFinal reports whether etcd has answered that it did not do it, and would not.
-func isFinal(err error) bool {
-	switch status.Code(err) {
-	case codes.InvalidArgument, codes.PermissionDenied, codes.Unauthenticated, codes.ResourceExhausted, codes.FailedPrecondition, codes.OutOfRange:
-		return true
-	default:
-		_, answered := errors.AsType[rpctypes.EtcdError](err)
-		return answered && status.Code(errors.Unwrap(err)) == codes.OK && !isUnavailable(err)
+// isTransient reports whether a request may succeed that is made again.
+func isTransient(err error) bool {
+	if e, ok := errors.AsType[rpctypes.EtcdError](err); ok {
+		return e.Code() == codes.Unavailable
 	}
-}
-
-func isUnavailable(err error) bool {
-	e, ok := errors.AsType[rpctypes.EtcdError](err)
-	return ok && (e.Code() == codes.Unavailable || e.Code() == codes.DeadlineExceeded || e.Code() == codes.Canceled)
+	failed, ok := errors.AsType[*callError](err)
+	return ok && (status.Code(failed.err) == codes.Unavailable || status.Code(failed.err) == codes.DeadlineExceeded ||
+		errors.Is(failed.err, context.DeadlineExceeded))
 }

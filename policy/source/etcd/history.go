@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -60,27 +61,29 @@ func (s *Store) Entries(ctx context.Context, query store.Query) (entries []store
 }
 
 // Follow implements [store.Store]. The error is store.ErrGone where changes after
-// the revision are no longer kept.
+// the revision are no longer kept, or says which key cannot be read; an etcd that is
+// away is waited for.
 func (s *Store) Follow(ctx context.Context, after int64, onEntry func(store.Entry)) error {
 	var failed error
 	following, stop := context.WithCancel(ctx)
 	defer stop()
-	s.follow(following, func(v *version, _ time.Time) {
-		if failed != nil {
-			return
-		}
+	s.follow(following, func(v *version, _ time.Time) error {
 		for after < v.state.Revision() && following.Err() == nil {
 			next, err := s.followed(following, after)
-			if err != nil {
+			if _, broken := errors.AsType[keyFault](err); broken || errors.Is(err, store.ErrGone) {
 				failed = err
 				stop()
-				return
+				return nil
+			}
+			if err != nil {
+				return err
 			}
 			for _, entry := range next {
 				onEntry(entry)
 				after = entry.Revision
 			}
 		}
+		return nil
 	})
 	if ctx.Err() != nil {
 		return nil

@@ -82,10 +82,6 @@ func (s *Store) setLatest(v *version) {
 
 // load reads the checkpoint and what the log has beyond it.
 func (s *Store) load(ctx context.Context) (*version, error) {
-	foreign, err := s.foreignKeys(ctx)
-	if err != nil {
-		return nil, err
-	}
 	for attempt := 1; ; attempt++ {
 		begin, err := s.readCheckpoint(ctx)
 		var broken keyFault
@@ -96,7 +92,9 @@ func (s *Store) load(ctx context.Context) (*version, error) {
 		case err != nil:
 			return nil, err
 		}
-		begin.foreign = foreign
+		if begin.foreign, err = s.foreignKeys(ctx); err != nil {
+			return nil, err
+		}
 		next, err := s.advance(ctx, *begin)
 		switch {
 		case errors.Is(err, errRestart) && attempt < attempts:

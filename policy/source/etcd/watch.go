@@ -99,7 +99,7 @@ func (s *Store) Watch(ctx context.Context, onChange func(source.Snapshot)) error
 	s.mu.Lock()
 	last := s.known
 	s.mu.Unlock()
-	s.follow(ctx, func(v *version, at time.Time) {
+	s.follow(ctx, func(v *version, at time.Time) error {
 		next := deliveredOf(v)
 		changed := !last.same(next)
 		if changed {
@@ -113,21 +113,23 @@ func (s *Store) Watch(ctx context.Context, onChange func(source.Snapshot)) error
 			default: // it is known already
 			}
 		}
+		return nil
 	})
 	return nil
 }
 
 // follow calls onVersion with the newest version, at first, after each change, and
-// regularly, until ctx ends. What comes while onVersion runs is one change.
-func (s *Store) follow(ctx context.Context, onVersion func(v *version, at time.Time)) {
+// regularly, until ctx ends. What comes while onVersion runs is one change. After an
+// error it is called again, as when etcd does not answer.
+func (s *Store) follow(ctx context.Context, onVersion func(v *version, at time.Time) error) {
 	pause := firstPause
 	for ctx.Err() == nil {
-		err := s.followOnce(ctx, func(v *version, at time.Time) {
+		err := s.followOnce(ctx, func(v *version, at time.Time) error {
 			if pause > longestPause/2 {
 				s.logger.LogAttrs(ctx, slog.LevelInfo, "etcd answers again", slog.Int64("revision", v.state.Revision()))
 			}
 			pause = firstPause
-			onVersion(v, at)
+			return onVersion(v, at)
 		})
 		if ctx.Err() != nil {
 			return
@@ -159,7 +161,7 @@ func jitter(d time.Duration) time.Duration {
 }
 
 // followOnce is follow until something goes wrong.
-func (s *Store) followOnce(ctx context.Context, onVersion func(v *version, at time.Time)) error {
+func (s *Store) followOnce(ctx context.Context, onVersion func(v *version, at time.Time) error) error {
 	ctx, cancel := context.WithCancel(clientv3.WithRequireLeader(ctx))
 	var pump sync.WaitGroup
 	defer pump.Wait()
@@ -175,23 +177,38 @@ func (s *Store) followOnce(ctx context.Context, onVersion func(v *version, at ti
 
 	check := time.NewTicker(s.options.CheckEvery)
 	defer check.Stop()
-	for {
+	// missed is that the last change was found by looking, and the watch has not
+	// told of it: the member that it is of may be in trouble.
+	looked, missed := false, false
+	for revision := int64(-1); ; {
 		began := s.options.Now()
 		v, err := s.refresh(ctx)
 		if err != nil {
 			return err
 		}
-		onVersion(v, began)
+		if looked && missed {
+			return errSilent
+		}
+		missed = looked && v.state.Revision() > revision
+		revision = v.state.Revision()
+		if err := onVersion(v, began); err != nil {
+			return err
+		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case err := <-ended:
 			return err
 		case <-woken:
+			looked = false
 		case <-check.C:
+			looked = true
 		}
 	}
 }
+
+// errSilent is of a watch that does not tell what happened.
+var errSilent = errors.New("the watch is silent though there are changes")
 
 // wake puts an element into a channel whenever something happens in the log, until
 // the watch ends. It takes what etcd sends at once.

@@ -40,11 +40,9 @@ func (w *world) guarded(set *policy.Set, name string) *Note {
 			continue
 		}
 		first := &p.Breaches()[0]
-		text := fmt.Sprintf("No change is proposed, for a guardrail forbids what it would take, at %s (%s): %s.", first.Position, first.Field, first.Reason)
-		if first.Mend != "" {
-			text += " Instead, " + first.Mend + "."
-		}
-		return &Note{first.Code, text}
+		return &Note{first.Code, fmt.Sprintf(
+			"No change is proposed, for a guardrail forbids what it would take, at %s (%s): %s. Do without, or ask whoever answers for the guardrail %s.",
+			first.Position, first.Field, first.Reason, first.Guardrail)}
 	}
 	return nil
 }

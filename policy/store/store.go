@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/corsgate/corsgate/policy"
 )
 
 // A Store keeps changes, each with who made it, when and why.
@@ -47,21 +49,7 @@ var (
 )
 
 // A Key names a document.
-type Key struct {
-	// Kind is the document's kind, such as "CorsPolicy".
-	Kind string `json:"kind"`
-	// Namespace is empty where the document has none.
-	Namespace string `json:"namespace,omitempty"`
-	Name      string `json:"name"`
-}
-
-// String returns "CorsPolicy shop/storefront".
-func (k Key) String() string {
-	if k.Namespace == "" {
-		return k.Kind + " " + k.Name
-	}
-	return k.Kind + " " + k.Namespace + "/" + k.Name
-}
+type Key = policy.Key
 
 // A Text is a document as somebody wrote it.
 type Text struct {

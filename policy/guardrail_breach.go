@@ -198,7 +198,7 @@ func some(names []string) string {
 func (h *holder) regexes() {
 	for i, text := range h.spec.GetOriginRegexes() {
 		if f := h.regexFault(text); f != nil {
-			h.breach(partOriginRegexes, int32(i), f) //nolint:gosec // a list within a protobuf message
+			h.breach(partOriginRegexes, int32(i), f)
 		}
 	}
 }

@@ -89,8 +89,8 @@ func mayBeAny(g *corsgatev1.CorsGuardrailSpec, name string) bool {
 func forbidsOrigin(g *corsgatev1.CorsGuardrailSpec, p *corsgatev1.CorsPolicySpec, name, origin string) string {
 	scheme, host, _ := strings.Cut(origin, "://")
 	host, _, _ = strings.Cut(host, ":")
-	any := slices.Contains(p.GetOrigins(), "*")
-	exempt := any && mayBeAny(g, name)
+	everyone := slices.Contains(p.GetOrigins(), "*")
+	exempt := everyone && mayBeAny(g, name)
 	within := func(suffix string) bool {
 		return (scheme == "http" || scheme == "https") && (host == suffix || strings.HasSuffix(host, "."+suffix))
 	}
@@ -101,13 +101,19 @@ func forbidsOrigin(g *corsgatev1.CorsGuardrailSpec, p *corsgatev1.CorsPolicySpec
 		return "a forbidden origin"
 	case g.GetNoPlainHttp() && !exempt && scheme == "http" && host != "localhost" && host != "127.0.0.1":
 		return "plain http"
-	case g.GetAnyOrigin() != nil && any && !exempt:
+	case g.GetAnyOrigin() != nil && everyone && !exempt:
 		return "any origin"
-	case p.GetCredentials() && g.GetCredentials() == corsgatev1.GuardrailCredentials_GUARDRAIL_CREDENTIALS_NEVER,
-		p.GetCredentials() && g.GetCredentials() == corsgatev1.GuardrailCredentials_GUARDRAIL_CREDENTIALS_EXACT_HTTPS && scheme != "https":
+	case p.GetCredentials() && forbidsCookies(g, scheme):
 		return "credentials"
 	}
 	return ""
+}
+
+// forbidsCookies says whether a guardrail forbids credentials from origins of a
+// scheme.
+func forbidsCookies(g *corsgatev1.CorsGuardrailSpec, scheme string) bool {
+	return g.GetCredentials() == corsgatev1.GuardrailCredentials_GUARDRAIL_CREDENTIALS_NEVER ||
+		g.GetCredentials() == corsgatev1.GuardrailCredentials_GUARDRAIL_CREDENTIALS_EXACT_HTTPS && scheme != "https"
 }
 
 // forbidsAnswer says what a guardrail forbids of what a caller was granted, or "".
@@ -351,11 +357,11 @@ func TestGuardrailsBarNobodyElse(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := drawGuardedWorld(t, true)
 		_, p := w.compile(t)
-		why := ""
+		var why []string
 		for _, g := range w.inReach() {
-			why += w.forbidden(g)
+			why = append(why, w.forbidden(g)...)
 		}
-		if p.Barred() != (why != "") {
+		if p.Barred() != (len(why) > 0) {
 			t.Fatalf("barred: %t, by %v; what is forbidden: %q\npolicy %v\nguardrails %v\nsets %v", p.Barred(), p.Breaches(), why, w.policy, w.guardrails, w.sets)
 		}
 	})
@@ -363,7 +369,7 @@ func TestGuardrailsBarNobodyElse(t *testing.T) {
 
 // forbidden says what a policy that lists nothing but single things does and a
 // guardrail forbids.
-func (w *guardedWorld) forbidden(g *corsgatev1.CorsGuardrailSpec) (why string) {
+func (w *guardedWorld) forbidden(g *corsgatev1.CorsGuardrailSpec) (why []string) {
 	p := w.policy
 	origins := slices.Clone(p.GetOrigins())
 	for _, name := range p.GetOriginSets() {
@@ -375,20 +381,21 @@ func (w *guardedWorld) forbidden(g *corsgatev1.CorsGuardrailSpec) (why string) {
 		}
 	}
 	for _, origin := range origins {
-		if !slices.ContainsFunc(p.GetExcludeOrigins(), func(entry string) bool { return matchesOrigin(entry, origin) }) {
-			why += forbidsOrigin(g, p, w.name, origin)
+		excluded := slices.ContainsFunc(p.GetExcludeOrigins(), func(entry string) bool { return matchesOrigin(entry, origin) })
+		if reason := forbidsOrigin(g, p, w.name, origin); reason != "" && !excluded {
+			why = append(why, reason+" of "+origin)
 		}
 	}
 	if p.GetCredentials() && g.GetCredentials() == corsgatev1.GuardrailCredentials_GUARDRAIL_CREDENTIALS_NEVER {
-		why += "credentials"
+		why = append(why, "credentials")
 	}
 	if g.GetNoExceptions() && p.GetDangerously() != nil {
-		why += "exceptions"
+		why = append(why, "exceptions")
 	}
 	if g.GetMaxAge() != "" && p.GetMaxAge() != "" {
 		most, _ := time.ParseDuration(g.GetMaxAge())
 		if age, _ := time.ParseDuration(p.GetMaxAge()); age > most {
-			why += "max-age"
+			why = append(why, "max-age")
 		}
 	}
 	methods := slices.Clone(p.GetMethods())
@@ -407,7 +414,7 @@ func (w *guardedWorld) forbidden(g *corsgatev1.CorsGuardrailSpec) (why string) {
 	} {
 		for _, name := range pair[1] {
 			if slices.ContainsFunc(pair[0], func(one string) bool { return strings.EqualFold(one, name) }) {
-				why += name
+				why = append(why, name)
 			}
 		}
 	}

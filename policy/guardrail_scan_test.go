@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	corsgatev1 "github.com/corsgate/corsgate/proto/corsgate/v1"
@@ -11,13 +12,14 @@ import (
 // set and however many of its rules there are.
 func TestSetsAreWeighedOnce(t *testing.T) {
 	t.Parallel()
-	const n, users = 1_000_000, 100
-	origins := make([]string, n)
+	const many, n, users = 1_000_000, 1_000, 100
+	origins := make([]string, many)
 	for i := range origins {
 		origins[i] = fmt.Sprintf("https://tenant-%07d.shop.example", i)
 	}
 	for name, test := range map[string]struct {
 		spec *corsgatev1.CorsGuardrailSpec
+		size int
 		// stranger is where in the set an origin stands that may not be let in; what
 		// lies behind it need not be looked at.
 		stranger int
@@ -27,15 +29,15 @@ func TestSetsAreWeighedOnce(t *testing.T) {
 		"within": {&corsgatev1.CorsGuardrailSpec{
 			OriginSuffixes: []string{"shop.example"}, NoPlainHttp: true, ForbiddenOrigins: []string{"https://*.evil.example", "https://old.shop.example"},
 			Credentials: corsgatev1.GuardrailCredentials_GUARDRAIL_CREDENTIALS_EXACT_HTTPS,
-		}, -1, n + users, 0},
-		"a stranger at the end":  {&corsgatev1.CorsGuardrailSpec{OriginSuffixes: []string{"shop.example"}}, n - 1, n + users, users},
-		"a stranger at the head": {&corsgatev1.CorsGuardrailSpec{OriginSuffixes: []string{"shop.example"}}, 0, 2 * users, users},
-		"no rule about origins":  {&corsgatev1.CorsGuardrailSpec{NoExceptions: true}, -1, 0, 0},
+		}, many, -1, many + users, 0},
+		"a stranger at the end":  {&corsgatev1.CorsGuardrailSpec{OriginSuffixes: []string{"shop.example"}}, n, n - 1, n + users, users},
+		"a stranger at the head": {&corsgatev1.CorsGuardrailSpec{OriginSuffixes: []string{"shop.example"}}, n, 0, 2 * users, users},
+		"no rule about origins":  {&corsgatev1.CorsGuardrailSpec{NoExceptions: true}, n, -1, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			list := origins
+			list := origins[:test.size]
 			if test.stranger >= 0 {
-				list = append([]string{}, origins...)
+				list = slices.Clone(list)
 				list[test.stranger] = "https://stranger.example"
 			}
 			docs := []Document{

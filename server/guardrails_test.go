@@ -47,9 +47,14 @@ spec:
 `
 )
 
-// A policy that a guardrail forbids lets nobody in, the others serve, and it shows:
-// in the log, in metrics, in /policies.
-func TestBarredPoliciesShow(t *testing.T) {
+// reasonOf is why the policies in force decide a request as they do.
+func reasonOf(p *Policies, host, origin string) policy.Reason {
+	d := p.live.Load().set.Decide(&policy.Request{Method: "GET", Scheme: "https", Host: host, Path: "/", Origin: origin})
+	return d.Reason
+}
+
+// A policy that does what a guardrail forbids lets nobody in, and the others serve.
+func TestBarredPolicies(t *testing.T) {
 	t.Parallel()
 	log := &logBuffer{}
 	s := admin(t, Options{Logger: slog.New(slog.NewTextHandler(log, nil))})
@@ -57,14 +62,10 @@ func TestBarredPoliciesShow(t *testing.T) {
 	if !s.policies.Load(ctx, snapshot(houseGuardrail+cdnPolicy+finePolicy)) {
 		t.Fatalf("one policy keeps the others from serving: %v", s.policies.Status().Problems)
 	}
-	decide := func(host, origin string) policy.Reason {
-		d := s.policies.live.Load().set.Decide(&policy.Request{Method: "GET", Scheme: "https", Host: host, Path: "/", Origin: origin})
-		return d.Reason
-	}
-	if got := decide("cdn.example", "https://elsewhere.example"); got != policy.ReasonGuardrail {
+	if got := reasonOf(s.policies, "cdn.example", "https://elsewhere.example"); got != policy.ReasonGuardrail {
 		t.Errorf("the barred policy decides for %s", got)
 	}
-	if got := decide("fine.example", "https://shop.example"); got != policy.ReasonOriginAllowed {
+	if got := reasonOf(s.policies, "fine.example", "https://shop.example"); got != policy.ReasonOriginAllowed {
 		t.Errorf("the other policy decides for %s", got)
 	}
 	expectSeries(t, s.metrics, map[string]float64{"last_reload_success{}": 1, "policies{}": 2, "barred_policies{}": 1})
@@ -72,6 +73,27 @@ func TestBarredPoliciesShow(t *testing.T) {
 		t.Errorf("the log does not say that a policy is barred:\n%s", log)
 	}
 
+	// A guardrail that is itself wrong replaces nothing.
+	good := s.policies.Status().Set
+	if s.policies.Load(ctx, snapshot(strings.Replace(houseGuardrail, "shop.example", "\"*.shop.example\"", 1)+finePolicy)) || s.policies.live.Load().set != good {
+		t.Error("a guardrail that is wrong came into force")
+	}
+	expectSeries(t, s.metrics, map[string]float64{"last_reload_success{}": 0, "barred_policies{}": 1})
+
+	if !s.policies.Load(ctx, snapshot(cdnPolicy+finePolicy)) {
+		t.Fatal(s.policies.Status().Problems)
+	}
+	if got := reasonOf(s.policies, "cdn.example", "https://elsewhere.example"); got != policy.ReasonOriginAllowed {
+		t.Errorf("without the guardrail the policy decides for %s", got)
+	}
+	expectSeries(t, s.metrics, map[string]float64{"last_reload_success{}": 1, "barred_policies{}": 0})
+}
+
+// Barred policies and guardrails show in /policies, in both of its forms.
+func TestBarredPoliciesShow(t *testing.T) {
+	t.Parallel()
+	s := admin(t, Options{})
+	s.policies.Load(short(t), snapshot(houseGuardrail+cdnPolicy+finePolicy))
 	var view struct {
 		Barred     int             `json:"barred"`
 		Guardrails []GuardrailView `json:"guardrails"`
@@ -100,21 +122,6 @@ func TestBarredPoliciesShow(t *testing.T) {
 			t.Errorf("the page lacks %q:\n%s", part, page)
 		}
 	}
-
-	// A guardrail that is itself wrong replaces nothing.
-	good := s.policies.Status().Set
-	if s.policies.Load(ctx, snapshot(strings.Replace(houseGuardrail, "shop.example", "\"*.shop.example\"", 1)+finePolicy)) || s.policies.live.Load().set != good {
-		t.Error("a guardrail that is wrong came into force")
-	}
-	expectSeries(t, s.metrics, map[string]float64{"last_reload_success{}": 0, "barred_policies{}": 1})
-
-	if !s.policies.Load(ctx, snapshot(cdnPolicy+finePolicy)) {
-		t.Fatal(s.policies.Status().Problems)
-	}
-	if got := decide("cdn.example", "https://elsewhere.example"); got != policy.ReasonOriginAllowed {
-		t.Errorf("without the guardrail the policy decides for %s", got)
-	}
-	expectSeries(t, s.metrics, map[string]float64{"last_reload_success{}": 1, "barred_policies{}": 0})
 }
 
 // A policy that is barred for an origin that may call until a day is barred no longer
@@ -140,9 +147,8 @@ spec:
 		time.Sleep(24*time.Hour + time.Minute)
 		synctest.Wait()
 		expectSeries(t, m, map[string]float64{"barred_policies{}": 0})
-		d := p.live.Load().set.Decide(&policy.Request{Method: "GET", Scheme: "https", Host: "api.example", Path: "/", Origin: "https://shop.example"})
-		if d.Reason != policy.ReasonOriginAllowed {
-			t.Errorf("the policy decides for %s", d.Reason)
+		if got := reasonOf(p, "api.example", "https://shop.example"); got != policy.ReasonOriginAllowed {
+			t.Errorf("the policy decides for %s", got)
 		}
 	})
 }

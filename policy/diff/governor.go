@@ -67,7 +67,7 @@ func (s *side) governorOf(p *policy.Policy, byName bool) *governor {
 	case policy.EnforcementReportOnly:
 		g.mode = modeReport
 		if p.Barred() { // it would refuse everything
-			g.policyDoc = g.policyDoc.emptied()
+			g.policyDoc = g.emptied()
 			g.gather()
 			return g
 		}

@@ -97,10 +97,10 @@ func compareGuardrails(before, after *policy.Guardrail) GuardrailChange {
 	switch {
 	case before == nil:
 		c.GuardrailChange = GuardrailChange{Guardrail: after.Name, Position: after.Position, Status: GuardrailAdded}
-		c.add(false, "spec", "it forbids from now on: %s", strings.Join(forbids(after.Spec()), ", "))
+		c.addf(false, "spec", "it forbids from now on: %s", strings.Join(forbids(after.Spec()), ", "))
 	case after == nil:
 		c.GuardrailChange = GuardrailChange{Guardrail: before.Name, Position: before.Position, Status: GuardrailRemoved}
-		c.add(true, "spec", "it forbids no more: %s", strings.Join(forbids(before.Spec()), ", "))
+		c.addf(true, "spec", "it forbids no more: %s", strings.Join(forbids(before.Spec()), ", "))
 	default:
 		c.GuardrailChange = GuardrailChange{Guardrail: after.Name, Position: after.Position, Status: GuardrailChanged}
 		c.compare(before.Spec(), after.Spec())
@@ -142,7 +142,7 @@ func forbids(spec *corsgatev1.CorsGuardrailSpec) []string {
 // A guardrailComparison is of one guardrail, before and after.
 type guardrailComparison struct{ GuardrailChange }
 
-func (c *guardrailComparison) add(weaker bool, field, format string, args ...any) {
+func (c *guardrailComparison) addf(weaker bool, field, format string, args ...any) {
 	c.Items = append(c.Items, GuardrailItem{Weaker: weaker, Field: field, Text: fmt.Sprintf(format, args...)})
 }
 
@@ -178,15 +178,15 @@ func (c *guardrailComparison) reach(field string, before, after []string) {
 	gone, come := uncovered(before, after, same), uncovered(after, before, same)
 	switch {
 	case len(before) == 0 && len(after) > 0:
-		c.add(true, field, "it holds for %s alone; before it held for all", strings.Join(after, ", "))
+		c.addf(true, field, "it holds for %s alone; before it held for all", strings.Join(after, ", "))
 	case len(after) == 0 && len(before) > 0:
-		c.add(false, field, "it holds for all; before it held for %s alone", strings.Join(before, ", "))
+		c.addf(false, field, "it holds for all; before it held for %s alone", strings.Join(before, ", "))
 	default:
 		if len(gone) > 0 {
-			c.add(true, field, "it holds no more for %s", strings.Join(gone, ", "))
+			c.addf(true, field, "it holds no more for %s", strings.Join(gone, ", "))
 		}
 		if len(come) > 0 {
-			c.add(false, field, "it holds for %s as well", strings.Join(come, ", "))
+			c.addf(false, field, "it holds for %s as well", strings.Join(come, ", "))
 		}
 	}
 }
@@ -196,25 +196,25 @@ func (c *guardrailComparison) suffixes(before, after []string) {
 	within := func(domain, host string) bool { return host == domain || strings.HasSuffix(host, "."+domain) }
 	switch {
 	case len(before) > 0 && len(after) == 0:
-		c.add(true, "originSuffixes", "origins of any domain may be let in; before it was %s", strings.Join(before, ", "))
+		c.addf(true, "originSuffixes", "origins of any domain may be let in; before it was %s", strings.Join(before, ", "))
 	case len(before) == 0 && len(after) > 0:
-		c.add(false, "originSuffixes", "only origins of %s may be let in", strings.Join(after, ", "))
+		c.addf(false, "originSuffixes", "only origins of %s may be let in", strings.Join(after, ", "))
 	default:
 		if come := uncovered(after, before, within); len(come) > 0 {
-			c.add(true, "originSuffixes", "origins of %s may be let in as well", strings.Join(come, ", "))
+			c.addf(true, "originSuffixes", "origins of %s may be let in as well", strings.Join(come, ", "))
 		}
 		if gone := uncovered(before, after, within); len(gone) > 0 {
-			c.add(false, "originSuffixes", "origins of %s may not be let in any more", strings.Join(gone, ", "))
+			c.addf(false, "originSuffixes", "origins of %s may not be let in any more", strings.Join(gone, ", "))
 		}
 	}
 }
 
 func (c *guardrailComparison) forbidden(field string, before, after []string, covers func(wide, narrow string) bool) {
 	if gone := uncovered(before, after, covers); len(gone) > 0 {
-		c.add(true, field, "%s no longer forbidden", areNamed(gone))
+		c.addf(true, field, "%s no longer forbidden", areNamed(gone))
 	}
 	if come := uncovered(after, before, covers); len(come) > 0 {
-		c.add(false, field, "%s forbidden from now on", areNamed(come))
+		c.addf(false, field, "%s forbidden from now on", areNamed(come))
 	}
 }
 
@@ -229,7 +229,7 @@ func (c *guardrailComparison) credentials(before, after corsgatev1.GuardrailCred
 	was, is := credentialsWord(before), credentialsWord(after)
 	if was != is {
 		// The values of the schema are ordered by how much they forbid.
-		c.add(after < before, "credentials", "%s; before it was %s", is, was)
+		c.addf(after < before, "credentials", "%s; before it was %s", is, was)
 	}
 }
 
@@ -243,9 +243,9 @@ func credentialsWord(level corsgatev1.GuardrailCredentials) string {
 func (c *guardrailComparison) flag(field string, before, after bool) {
 	switch {
 	case before && !after:
-		c.add(true, field, "it is not asked of policies any more")
+		c.addf(true, field, "it is not asked of policies any more")
 	case after && !before:
-		c.add(false, field, "it is asked of policies from now on")
+		c.addf(false, field, "it is asked of policies from now on")
 	}
 }
 
@@ -255,11 +255,11 @@ func (c *guardrailComparison) maxAge(before, after string) {
 	switch {
 	case before == "" && after == "":
 	case after == "":
-		c.add(true, "maxAge", "it has no limit; before it was %s", before)
+		c.addf(true, "maxAge", "it has no limit; before it was %s", before)
 	case before == "":
-		c.add(false, "maxAge", "%s at the most", after)
+		c.addf(false, "maxAge", "%s at the most", after)
 	case was != is:
-		c.add(is > was, "maxAge", "%s at the most; before it was %s", after, before)
+		c.addf(is > was, "maxAge", "%s at the most; before it was %s", after, before)
 	}
 }
 
@@ -280,17 +280,17 @@ func (c *guardrailComparison) anyOrigin(before, after anyone) {
 	same := func(a, b string) bool { return a == b }
 	switch {
 	case before.all && len(after.names) == 0 && !after.all:
-		c.add(false, "anyOrigin", "no policy may let any origin in any more")
+		c.addf(false, "anyOrigin", "no policy may let any origin in any more")
 	case before.all && !after.all:
-		c.add(false, "anyOrigin", "only %s may let any origin in; before every policy might", strings.Join(after.names, ", "))
+		c.addf(false, "anyOrigin", "only %s may let any origin in; before every policy might", strings.Join(after.names, ", "))
 	case after.all && !before.all:
-		c.add(true, "anyOrigin", "every policy may let any origin in; before it was %s", orNobody(before.names))
+		c.addf(true, "anyOrigin", "every policy may let any origin in; before it was %s", orNobody(before.names))
 	case !before.all && !after.all:
 		if come := uncovered(after.names, before.names, same); len(come) > 0 {
-			c.add(true, "anyOrigin", "%s may let any origin in as well", strings.Join(come, ", "))
+			c.addf(true, "anyOrigin", "%s may let any origin in as well", strings.Join(come, ", "))
 		}
 		if gone := uncovered(before.names, after.names, same); len(gone) > 0 {
-			c.add(false, "anyOrigin", "%s may not let any origin in any more", strings.Join(gone, ", "))
+			c.addf(false, "anyOrigin", "%s may not let any origin in any more", strings.Join(gone, ", "))
 		}
 	}
 }

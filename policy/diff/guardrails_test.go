@@ -18,10 +18,10 @@ func guardrailText(name string, lines ...string) string {
 }
 
 // weaker is the line of a guardrail's risk.
-func weaker(name, fields string) string {
-	what := `the guardrail "` + name + `" forbids less than before: ` + fields
+func weaker(fields string) string {
+	what := `the guardrail "house" forbids less than before: ` + fields
 	if fields == "" {
-		what = `the guardrail "` + name + `" is gone`
+		what = `the guardrail "house" is gone`
 	}
 	return "! high guard_removed: " + what + "; policies may do what was forbidden to them on purpose"
 }
@@ -37,18 +37,18 @@ func TestGuardrailChanges(t *testing.T) {
 	}{
 		"the same": {house("noPlainHttp: true"), house("noPlainHttp: true"), nil},
 		"added":    {shop(), house("noPlainHttp: true", "maxAge: 2h", "hosts: [api.example]"), []string{"guardrail house (added)", "- spec: it forbids from now on: noPlainHttp, maxAge"}},
-		"removed":  {house("noPlainHttp: true"), shop(), []string{"guardrail house (removed)", "+ spec: it forbids no more: noPlainHttp", weaker("house", "")}},
+		"removed":  {house("noPlainHttp: true"), shop(), []string{"guardrail house (removed)", "+ spec: it forbids no more: noPlainHttp", weaker("")}},
 		"renamed": {
 			house("noPlainHttp: true"), shop() + guardrailText("home", "noPlainHttp: true"),
 			[]string{`= what the guardrail "house" forbade is forbidden by "home"`},
 		},
 		"namespaces, fewer": {
 			house("noPlainHttp: true", "namespaces: [a, b]"), house("noPlainHttp: true", "namespaces: [b, c]"),
-			changed("+ namespaces: it holds no more for a", "- namespaces: it holds for c as well", weaker("house", "namespaces")),
+			changed("+ namespaces: it holds no more for a", "- namespaces: it holds for c as well", weaker("namespaces")),
 		},
 		"hosts, not all": {
 			house("noPlainHttp: true"), house("noPlainHttp: true", "hosts: [api.example]"),
-			changed("+ hosts: it holds for api.example alone; before it held for all", weaker("house", "hosts")),
+			changed("+ hosts: it holds for api.example alone; before it held for all", weaker("hosts")),
 		},
 		"hosts, all": {
 			house("noPlainHttp: true", "hosts: [api.example]"), house("noPlainHttp: true"),
@@ -56,11 +56,11 @@ func TestGuardrailChanges(t *testing.T) {
 		},
 		"suffixes": {
 			house("originSuffixes: [shop.example, a.example]"), house("originSuffixes: [shop.example, b.example, eu.shop.example]"),
-			changed("+ originSuffixes: origins of b.example may be let in as well", "- originSuffixes: origins of a.example may not be let in any more", weaker("house", "originSuffixes")),
+			changed("+ originSuffixes: origins of b.example may be let in as well", "- originSuffixes: origins of a.example may not be let in any more", weaker("originSuffixes")),
 		},
 		"suffixes, any": {
 			house("originSuffixes: [shop.example]", "noExceptions: true"), house("noExceptions: true"),
-			changed("+ originSuffixes: origins of any domain may be let in; before it was shop.example", weaker("house", "originSuffixes")),
+			changed("+ originSuffixes: origins of any domain may be let in; before it was shop.example", weaker("originSuffixes")),
 		},
 		"suffixes, not any": {
 			house("noExceptions: true"), house("originSuffixes: [shop.example]", "noExceptions: true"),
@@ -68,11 +68,11 @@ func TestGuardrailChanges(t *testing.T) {
 		},
 		"forbidden origins": {
 			house("forbiddenOrigins: [https://a.example, https://x.b.example]"), house("forbiddenOrigins: ['https://*.b.example']"),
-			changed("+ forbiddenOrigins: https://a.example is no longer forbidden", "- forbiddenOrigins: https://*.b.example is forbidden from now on", weaker("house", "forbiddenOrigins")),
+			changed("+ forbiddenOrigins: https://a.example is no longer forbidden", "- forbiddenOrigins: https://*.b.example is forbidden from now on", weaker("forbiddenOrigins")),
 		},
 		"credentials": {
 			house("credentials: NEVER"), house("credentials: EXACT_HTTPS"),
-			changed("+ credentials: EXACT_HTTPS; before it was NEVER", weaker("house", "credentials")),
+			changed("+ credentials: EXACT_HTTPS; before it was NEVER", weaker("credentials")),
 		},
 		"credentials, stricter": {
 			house("credentials: ALLOW", "noExceptions: true"), house("credentials: EXACT_HTTPS", "noExceptions: true"),
@@ -80,25 +80,25 @@ func TestGuardrailChanges(t *testing.T) {
 		},
 		"flags": {
 			house("noOriginRegexes: true", "noExceptions: true"), house("noPlainHttp: true", "noExceptions: true"),
-			changed("+ noOriginRegexes: it is not asked of policies any more", "- noPlainHttp: it is asked of policies from now on", weaker("house", "noOriginRegexes")),
+			changed("+ noOriginRegexes: it is not asked of policies any more", "- noPlainHttp: it is asked of policies from now on", weaker("noOriginRegexes")),
 		},
-		"max age":       {house("maxAge: 10m"), house("maxAge: 2h"), changed("+ maxAge: 2h at the most; before it was 10m", weaker("house", "maxAge"))},
+		"max age":       {house("maxAge: 10m"), house("maxAge: 2h"), changed("+ maxAge: 2h at the most; before it was 10m", weaker("maxAge"))},
 		"max age, less": {house("maxAge: 2h"), house("maxAge: 600s"), changed("- maxAge: 600s at the most; before it was 2h")},
 		"max age, same": {house("maxAge: 10m"), house("maxAge: 600s"), []string{"= the documents hold the same in other words"}},
 		"max age, none": {
 			house("maxAge: 2h", "noExceptions: true"), house("noExceptions: true"),
-			changed("+ maxAge: it has no limit; before it was 2h", weaker("house", "maxAge")),
+			changed("+ maxAge: it has no limit; before it was 2h", weaker("maxAge")),
 		},
 		"max age, some": {house("noExceptions: true"), house("maxAge: 2h", "noExceptions: true"), changed("- maxAge: 2h at the most")},
 		"methods and headers": {
 			house("forbiddenMethods: [DELETE, PUT]", "forbiddenRequestHeaders: [X-A]", "forbiddenExposeHeaders: [X-B]"),
 			house("forbiddenMethods: [PUT]", "forbiddenRequestHeaders: [x-a, X-C]", "forbiddenExposeHeaders: [X-D, X-E]"),
 			changed("+ forbiddenMethods: DELETE is no longer forbidden", "+ forbiddenExposeHeaders: X-B is no longer forbidden",
-				"- forbiddenRequestHeaders: X-C is forbidden from now on", "- forbiddenExposeHeaders: X-D, X-E are forbidden from now on", weaker("house", "forbiddenMethods, forbiddenExposeHeaders")),
+				"- forbiddenRequestHeaders: X-C is forbidden from now on", "- forbiddenExposeHeaders: X-D, X-E are forbidden from now on", weaker("forbiddenMethods, forbiddenExposeHeaders")),
 		},
 		"any origin, fewer": {
 			house("anyOrigin: {policies: [a, b]}"), house("anyOrigin: {policies: [b, c]}"),
-			changed("+ anyOrigin: c may let any origin in as well", "- anyOrigin: a may not let any origin in any more", weaker("house", "anyOrigin")),
+			changed("+ anyOrigin: c may let any origin in as well", "- anyOrigin: a may not let any origin in any more", weaker("anyOrigin")),
 		},
 		"any origin, nobody": {
 			house("noExceptions: true"), house("noExceptions: true", "anyOrigin: {policies: []}"),
@@ -110,11 +110,11 @@ func TestGuardrailChanges(t *testing.T) {
 		},
 		"any origin, all": {
 			house("noExceptions: true", "anyOrigin: {policies: [a]}"), house("noExceptions: true"),
-			changed("+ anyOrigin: every policy may let any origin in; before it was a", weaker("house", "anyOrigin")),
+			changed("+ anyOrigin: every policy may let any origin in; before it was a", weaker("anyOrigin")),
 		},
 		"any origin in spite of suffixes": {
 			house("originSuffixes: [shop.example]"), house("originSuffixes: [shop.example]", "anyOrigin: {policies: [a]}"),
-			changed("+ anyOrigin: a may let any origin in as well", weaker("house", "anyOrigin")),
+			changed("+ anyOrigin: a may let any origin in as well", weaker("anyOrigin")),
 		},
 		"a policy is barred": {
 			shop(), house("forbiddenOrigins: [https://shop.example]"),
@@ -132,7 +132,7 @@ func TestGuardrailChanges(t *testing.T) {
 				"+ guardrail: no guardrail keeps the policy from letting anybody in any more",
 				"+ origins: 1 origin may call", "https://shop.example", "+ methods: GET, HEAD, POST",
 				"guardrail house (changed)", "+ forbiddenOrigins: https://shop.example is no longer forbidden", "- forbiddenOrigins: https://other.example is forbidden from now on",
-				weaker("house", "forbiddenOrigins"),
+				weaker("forbiddenOrigins"),
 			},
 		},
 		"a policy that is switched off": {

@@ -119,7 +119,7 @@ func TestGuardrailNotes(t *testing.T) {
 	t.Parallel()
 	e := askGuarded(t, "origin=https://a.elsewhere.example&url=https://reported.shop.example/")
 	if text := e.Notes[0].Text; !strings.HasPrefix(text, "The policy reported does what a guardrail forbids. Being REPORT_ONLY it changes nothing; enforced, it would let nobody in. At more.yaml:35:13 (spec.origins[0]): ") ||
-		strings.Contains(text, "d.elsewhere.example") || !strings.HasSuffix(text, ". There are 1 more.") {
+		strings.Contains(text, "d.elsewhere.example") || !strings.HasSuffix(text, ". 1 more of its parts do the same.") {
 		t.Errorf("the note is %q", text)
 	}
 	if got := len(e.Governing.Breaches); got != 4 {

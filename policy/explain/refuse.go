@@ -58,18 +58,15 @@ func breachNote(p *policy.Policy) *Note {
 	case policy.EnforcementEnforce:
 	}
 	const most = 3
-	breaches := p.Breaches()
+	sentences, breaches := []string{text}, p.Breaches()
 	for i := range breaches[:min(len(breaches), most)] {
 		b := &breaches[i]
-		text += fmt.Sprintf(". At %s (%s): %s", b.Position, b.Field, b.Reason)
-		if b.Mend != "" {
-			text += "; " + b.Mend
-		}
+		sentences = append(sentences, fmt.Sprintf("At %s (%s): %s; %s", b.Position, b.Field, b.Reason, b.Mend))
 	}
 	if more := len(breaches) - most; more > 0 {
-		text += fmt.Sprintf(". There are %d more", more)
+		sentences = append(sentences, fmt.Sprintf("%d more of its parts do the same", more))
 	}
-	return &Note{"guardrail", text + "."}
+	return &Note{"guardrail", strings.Join(sentences, ". ") + "."}
 }
 
 // hopeless says why no change to a policy is safe, or possible, for a reason.

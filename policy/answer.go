@@ -1,6 +1,9 @@
 package policy
 
-import "strings"
+import (
+	"maps"
+	"strings"
+)
 
 // Headers of the CORS protocol (Fetch standard, section "HTTP responses"), and
 // those that go with it.
@@ -113,8 +116,18 @@ type recipe struct {
 // A press numbers answers as they are made. Policies that say the same of what
 // answers hold share theirs: of thousands of policies, most are alike.
 type press struct {
-	made   int
-	shared map[recipeKey]answers
+	// made is how many numbers were given out, and needed how many there were when
+	// all answers were made that a set has: those of policies that are gone by now
+	// are out of use.
+	made, needed int
+	shared       map[recipeKey]answers
+	// borrowed says that shared belongs to an earlier set.
+	borrowed bool
+}
+
+// again returns a press that goes on where another ended.
+func (p *press) again() press {
+	return press{made: p.made, needed: p.needed, shared: p.shared, borrowed: true}
 }
 
 // A recipeKey is equal for recipes whose answers are.
@@ -152,9 +165,13 @@ func (r *recipe) prepare(p *press) answers {
 	a, ok := p.shared[key]
 	if !ok {
 		a = r.prepareShared(p)
-		if p.shared == nil {
+		switch {
+		case p.shared == nil:
 			p.shared = map[recipeKey]answers{}
+		case p.borrowed:
+			p.shared = maps.Clone(p.shared)
 		}
+		p.borrowed = false
 		p.shared[key] = a
 	}
 	a.refusedMethod = r.refusedMethod(p)

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -27,6 +26,11 @@ type Options struct {
 	Now time.Time
 	// Breaches is what becomes of policies that do what a guardrail forbids.
 	Breaches Breaches
+	// Previous, unless nil, is a set that was compiled before. What it was made of
+	// and is there again, the same message at the same place, is taken over where
+	// nothing that it depends on has changed. That only saves time: the outcome is
+	// what it would be without. Nobody may have changed the messages.
+	Previous *Set
 }
 
 // Breaches is what becomes of policies that do what a guardrail forbids. None of
@@ -46,92 +50,115 @@ const (
 // Compile makes a set of documents. Where any problem is an error the set is
 // nil. All problems are reported at once, ordered by position.
 func Compile(docs []Document, opts Options) (*Set, Problems) {
-	c := compiler{
-		now:  opts.Now,
-		seed: maphash.MakeSeed(),
+	c := newCompiler(&opts)
+	parts := c.inherited.arrange(docs)
+	for _, p := range parts {
+		switch m := p.doc.Message.(type) {
+		case *corsgatev1.CorsOriginSet:
+			c.addOriginSet(p, m)
+		case *corsgatev1.CorsGuardrail:
+			c.addGuardrail(p, m)
+		}
+	}
+	r := c.newRoster(parts)
+	for i, p := range parts {
+		m, ok := p.doc.Message.(*corsgatev1.CorsPolicy)
+		switch {
+		case !ok:
+		case c.hasTwin(p):
+			parts[i] = p.bare()
+		case r.keeps(p):
+			c.keepPolicy(p)
+		default:
+			if p.policy != nil {
+				parts[i] = p.bare() // the other belongs to the earlier set
+			}
+			c.addPolicy(parts[i], m, &r)
+		}
+	}
+	c.claimTargets(parts)
+	c.warnUnusedSets()
+	c.lintGuardrails()
+	c.problems.Sort()
+	if len(c.problems.Errors()) > 0 {
+		return nil, c.problems
+	}
+	c.finish(parts, &r)
+	return c.set, c.problems
+}
+
+func newCompiler(opts *Options) *compiler {
+	c := &compiler{
+		now:       opts.Now,
+		inherited: inherit(opts),
 		set: &Set{
-			byName:   map[string]*Policy{},
-			targets:  targetIndex{exact: map[string]*hostTargets{}, below: map[string]*hostTargets{}},
 			noPolicy: opts.NoPolicy,
+			breaches: opts.Breaches,
 		},
 		originSets: map[string]*originSet{},
+		used:       map[*originSet]struct{}{},
 		breaches:   opts.Breaches,
+	}
+	c.seed = c.inherited.seed
+	if previous := c.inherited.set; previous != nil {
+		c.press = previous.press.again()
+		c.set.refusals, c.set.ungovernedNotCORS = previous.refusals, previous.ungovernedNotCORS
+		return c
 	}
 	c.set.refusals = prepareRefusals(&c.press)
 	if opts.NoPolicy == DispositionDeny {
 		c.set.ungovernedNotCORS[0] = c.press.make(0, "", []Field{{Name: headerVary, value: varyOrigin, Write: WriteAppend}})
 	}
-	ordered := orderDocuments(docs)
-	for _, doc := range ordered {
-		switch m := doc.Message.(type) {
-		case *corsgatev1.CorsOriginSet:
-			c.addOriginSet(doc, m)
-		case *corsgatev1.CorsGuardrail:
-			c.addGuardrail(doc, m)
-		}
-	}
-	for _, doc := range ordered {
-		if m, ok := doc.Message.(*corsgatev1.CorsPolicy); ok {
-			c.addPolicy(doc, m)
-		}
-	}
-	c.warnUnusedSets()
-	c.lintGuardrails()
-	c.lintTargets()
-	c.problems.Sort()
-	if len(c.problems.Errors()) > 0 {
-		return nil, c.problems
-	}
-	c.set.answers = c.press.made
-	c.set.revision = revisionOf(ordered, c.expired)
-	return c.set, c.problems
+	return c
 }
 
-// orderDocuments makes the outcome independent of the order in which documents
-// come: by name and kind, and where two have one key by position.
-func orderDocuments(docs []Document) []*Document {
-	type named struct {
-		doc        *Document
-		name, kind string
+// finish notes what identifies the set, and what a later one takes over.
+func (c *compiler) finish(parts []*part, r *roster) {
+	if c.inherited.set == nil {
+		c.press.needed = c.press.made
 	}
-	byKey := make([]named, len(docs))
-	for i := range docs {
-		key := docs[i].Key()
-		byKey[i] = named{&docs[i], key.FullName(), key.Kind}
+	c.set.byName = make(map[string]*Policy, len(c.set.policies))
+	for _, p := range c.set.policies {
+		c.set.byName[p.Name] = p
 	}
-	slices.SortStableFunc(byKey, func(a, b named) int {
-		if c := cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.kind, b.kind)); c != 0 {
-			return c
-		}
-		pa, pb := a.doc.at(a.doc.Root), b.doc.at(b.doc.Root)
-		return cmp.Or(cmp.Compare(pa.File, pb.File), cmp.Compare(pa.Line, pb.Line))
-	})
-	ordered := make([]*Document, len(docs))
-	for i := range byKey {
-		ordered[i] = byKey[i].doc
-	}
-	return ordered
+	c.set.press = c.press
+	c.set.indexes = r.next
+	c.set.revision = revisionOf(parts, c.expired)
+	c.set.seed = c.seed
+	c.set.parts, c.set.places = parts, placesOf(parts)
+	c.set.scans = c.doneScans()
 }
 
 // revisionLength is how many bytes of the hash name a revision.
 const revisionLength = 6
 
-func revisionOf(docs []*Document, expired int) string {
+func revisionOf(parts []*part, expired int) string {
 	h := sha256.New()
 	if expired > 0 {
 		h.Write(fmt.Appendf(nil, "%d expired\n", expired))
 	}
-	for _, doc := range docs {
-		message, list := withoutOrigins(doc.Message)
-		data, err := proto.MarshalOptions{Deterministic: true}.Marshal(message)
-		if err != nil {
-			data = []byte(err.Error()) // a text that is not UTF-8: still a content
+	for _, p := range parts {
+		if p.sum == [sha256.Size]byte{} {
+			p.sum = sumOf(p.doc.Message)
 		}
-		h.Write(fmt.Appendf(nil, "%s %d %d\n", message.ProtoReflect().Descriptor().FullName(), len(data), len(list)))
-		h.Write(data)
-		hashTexts(h, list)
+		h.Write(p.sum[:])
 	}
 	return hex.EncodeToString(h.Sum(nil)[:revisionLength])
+}
+
+// sumOf hashes the content of a document.
+func sumOf(m proto.Message) (sum [sha256.Size]byte) {
+	h := sha256.New()
+	message, list := withoutOrigins(m)
+	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(message)
+	if err != nil {
+		data = []byte(err.Error()) // a text that is not UTF-8: still a content
+	}
+	h.Write(fmt.Appendf(nil, "%s %d %d\n", message.ProtoReflect().Descriptor().FullName(), len(data), len(list)))
+	h.Write(data)
+	hashTexts(h, list)
+	h.Sum(sum[:0])
+	return sum
 }
 
 // withoutOrigins returns what is like a message but lacks its origins, and those:
@@ -173,9 +200,11 @@ func hashTexts(h hash.Hash, list []string) {
 
 // A compiler collects what Compile makes and finds.
 type compiler struct {
-	set *Set
-	// originSets is by full name.
+	set       *Set
+	inherited inheritance
+	// originSets is by full name; used are those that a policy names.
 	originSets map[string]*originSet
+	used       map[*originSet]struct{}
 	breaches   Breaches
 	// scans holds what guardrails have found in origin sets.
 	scans    map[scanKey]*originScan
@@ -193,7 +222,6 @@ type compiler struct {
 type originSet struct {
 	doc   *Document
 	index originIndex
-	used  bool
 	// plainHTTP and null are the first entries that credentials must not go
 	// to, or absent.
 	plainHTTP, null int32
@@ -206,21 +234,29 @@ func (c *compiler) report(doc *Document, at *Place, severity Severity, path stri
 	})
 }
 
-func (c *compiler) addOriginSet(doc *Document, m *corsgatev1.CorsOriginSet) {
-	name := doc.Key().FullName()
-	if first, ok := c.originSets[name]; ok {
-		c.reportTwin(doc, first.doc, "origin set", name)
+// addOriginSet compiles an origin set, or takes it over.
+func (c *compiler) addOriginSet(p *part, m *corsgatev1.CorsOriginSet) {
+	doc := p.doc
+	if first, ok := c.originSets[p.name]; ok {
+		c.reportTwin(doc, first.doc, "origin set", p.name)
 		return
 	}
 	c.set.originSets++
+	if p.set != nil {
+		c.originSets[p.name] = p.set
+		c.problems = append(c.problems, p.problems...)
+		return
+	}
+	found := len(c.problems)
 	set := &originSet{doc: doc, plainHTTP: absent, null: absent, index: newOriginIndex(c.seed, doc, partOrigins, m.GetSpec().GetOrigins())}
-	c.originSets[name] = set
+	c.originSets[p.name] = set
 	if len(m.GetSpec().GetOrigins()) == 0 {
 		c.report(doc, doc.Root.Field("spec"), SeverityError, "spec.origins", &fault{
 			"origins_missing", "the set has no origin", "list its origins, or remove the set",
 		})
 	}
 	c.addOrigins(&set.index, set.check)
+	p.set, p.problems = set, slices.Clone(c.problems[found:])
 }
 
 // check refuses what no policy could let a set hold, and notes what policies with
@@ -282,7 +318,7 @@ func (c *compiler) addOrigins(index *originIndex, check func(at int32, p *patter
 
 func (c *compiler) warnUnusedSets() {
 	for _, set := range c.originSets {
-		if !set.used {
+		if _, used := c.used[set]; !used {
 			name := set.doc.Root.Field("metadata").Field("name")
 			c.report(set.doc, name, SeverityWarning, "metadata.name", &fault{
 				"origin_set_unused", fmt.Sprintf("no policy names the origin set %q", set.doc.Key().FullName()), "name it in a policy's originSets, or remove it",

@@ -82,7 +82,7 @@ func (b *policyBuilder) temporaryOrigins(rules *originRules) {
 		texts[i] = entry.GetOrigin()
 		ends[i] = b.until(i, entry.GetUntil())
 	}
-	b.ends = ends
+	b.ends, b.part.passing = ends, len(entries) > 0
 	rules.temporary = newOriginIndex(b.seed, b.doc, partTemporaryOrigins, texts)
 	b.addOrigins(&rules.temporary, func(at int32, p *pattern) *fault {
 		if p.form == patternAny {
@@ -194,14 +194,17 @@ func hasLooseDot(re *syntax.Regexp, repeated bool) bool {
 func (b *policyBuilder) originSetsOf(rules *originRules) {
 	seen := map[*originSet]bool{}
 	for i, name := range b.spec.GetOriginSets() {
-		set, ok := b.originSets[OriginSetName(b.policy.Namespace, name)]
+		full := OriginSetName(b.policy.Namespace, name)
+		set, ok := b.originSets[full]
 		switch {
 		case !ok:
-			b.failItem("originSets", i, &fault{"origin_set_unknown", fmt.Sprintf("there is no origin set %q", OriginSetName(b.policy.Namespace, name)), b.nearestSet(name)})
+			b.failItem("originSets", i, &fault{"origin_set_unknown", fmt.Sprintf("there is no origin set %q", full), b.nearestSet(name)})
 		case seen[set]:
 			b.warnItem("originSets", i, &fault{"origin_set_duplicate", fmt.Sprintf("%q is listed already", name), "remove one of them"})
 		default:
-			seen[set], set.used = true, true
+			seen[set] = true
+			b.used[set] = struct{}{}
+			b.part.sets = append(b.part.sets, namedSet{full, set})
 			b.checkSet(i, set)
 			rules.sets = append(rules.sets, &set.index)
 		}

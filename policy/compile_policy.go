@@ -20,30 +20,26 @@ const (
 )
 
 // addPolicy compiles one policy into the set.
-func (c *compiler) addPolicy(doc *Document, m *corsgatev1.CorsPolicy) {
-	key := doc.Key()
-	name := key.FullName()
-	if first, ok := c.set.byName[name]; ok {
-		c.reportTwin(doc, first.doc, "policy", name)
-		return
-	}
+func (c *compiler) addPolicy(p *part, m *corsgatev1.CorsPolicy, numbers *roster) {
+	doc := p.doc
+	found, exceptions := len(c.problems), len(c.set.exceptions)
 	b := policyBuilder{
 		compiler: c,
+		part:     p,
 		doc:      doc,
 		spec:     m.GetSpec(),
 		place:    doc.Root.Field("spec"),
 		policy: &Policy{
-			Name:       name,
-			Namespace:  key.Namespace,
+			Name:       p.name,
+			Namespace:  p.key.Namespace,
 			Position:   doc.at(doc.Root),
-			index:      len(c.set.policies),
+			index:      numbers.number(),
 			doc:        doc,
 			spec:       m.GetSpec(),
 			disallowed: disposition(m.GetSpec().GetOnDisallowedOrigin()),
 			navigation: disposition(m.GetSpec().GetNavigations()),
 		},
 	}
-	c.set.byName[name] = b.policy
 	c.set.policies = append(c.set.policies, b.policy)
 	b.enforcement()
 	b.targets()
@@ -56,6 +52,33 @@ func (c *compiler) addPolicy(doc *Document, m *corsgatev1.CorsPolicy) {
 		answers = answers.barred()
 	}
 	b.policy.answers = answers.prepare(&b.press)
+	p.policy = b.policy
+	p.problems, p.exceptions = slices.Clone(c.problems[found:]), slices.Clone(c.set.exceptions[exceptions:])
+}
+
+// keepPolicy takes a policy over, with all that its compilation brought about.
+func (c *compiler) keepPolicy(p *part) {
+	c.set.policies = append(c.set.policies, p.policy)
+	c.problems = append(c.problems, p.problems...)
+	c.set.exceptions = append(c.set.exceptions, p.exceptions...)
+	for _, named := range p.sets {
+		c.used[named.set] = struct{}{}
+	}
+	for _, i := range p.reach {
+		g := c.set.guardrails[i]
+		g.reach = append(g.reach, p.policy)
+	}
+}
+
+// hasTwin reports a policy whose name another has already. Policies come by name, so
+// that it is the one before.
+func (c *compiler) hasTwin(p *part) bool {
+	last := len(c.set.policies) - 1
+	if last < 0 || c.set.policies[last].Name != p.name {
+		return false
+	}
+	c.reportTwin(p.doc, c.set.policies[last].doc, "policy", p.name)
+	return true
 }
 
 func disposition(d corsgatev1.Disposition) Disposition {
@@ -69,6 +92,7 @@ func disposition(d corsgatev1.Disposition) Disposition {
 type policyBuilder struct {
 	*compiler
 
+	part   *part
 	doc    *Document
 	spec   *corsgatev1.CorsPolicySpec
 	place  *Place
@@ -107,60 +131,6 @@ func (b *policyBuilder) enforcement() {
 		b.policy.Enforcement = EnforcementDisabled
 	default:
 		b.policy.Enforcement = EnforcementEnforce
-	}
-}
-
-func (b *policyBuilder) targets() {
-	for i, target := range b.spec.GetTargets() {
-		place := b.place.Field("targets").Item(i)
-		path := fmt.Sprintf("spec.targets[%d]", i)
-		if len(target.GetHosts()) == 0 {
-			b.report(b.doc, place, SeverityError, path, &fault{"hosts_missing", "the target names no host", "list hosts, or \"*\" for every host"})
-			continue
-		}
-		for j, host := range target.GetHosts() {
-			at := place.Field("hosts").Item(j)
-			key, f := parseTargetHost(host)
-			if f != nil {
-				b.report(b.doc, at, SeverityError, fmt.Sprintf("%s.hosts[%d]", path, j), f)
-				continue
-			}
-			b.claimPaths(target.GetPaths(), key, at, place, path, j)
-		}
-	}
-}
-
-// claimPaths gives each path at one host to the policy. Faults of the paths
-// themselves are reported with the first host only.
-func (b *policyBuilder) claimPaths(paths []string, key TargetKey, hostAt, place *Place, path string, host int) {
-	if len(paths) == 0 {
-		key.Under = true
-		b.claim(key, hostAt, fmt.Sprintf("%s.hosts[%d]", path, host))
-		return
-	}
-	for k, text := range paths {
-		at, field := place.Field("paths").Item(k), fmt.Sprintf("%s.paths[%d]", path, k)
-		full, f := parseTargetPath(text, key)
-		if f == nil {
-			b.claim(full, at, field)
-		} else if host == 0 {
-			b.report(b.doc, at, SeverityError, field, f)
-		}
-	}
-}
-
-func (b *policyBuilder) claim(key TargetKey, at *Place, field string) {
-	rival := b.set.targets.claim(key, b.policy)
-	switch rival {
-	case nil:
-	case b.policy:
-		b.report(b.doc, at, SeverityWarning, field, &fault{"target_duplicate", fmt.Sprintf("the policy has the target %q already", key), "remove one of them"})
-	default:
-		b.report(b.doc, at, SeverityError, field, &fault{
-			"target_tie",
-			fmt.Sprintf("the policy %q at %s has the target %q already, and only one can govern it", rival.Name, rival.Position, key),
-			"make one of them more specific, or let the route name its policy",
-		})
 	}
 }
 

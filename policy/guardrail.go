@@ -53,15 +53,23 @@ func (g *Guardrail) at(place *Place) string {
 // field is where a field of the guardrail stands.
 func (g *Guardrail) field(name string) *Place { return g.doc.Root.Field("spec").Field(name) }
 
-// addGuardrail compiles one guardrail into the set.
-func (c *compiler) addGuardrail(doc *Document, m *corsgatev1.CorsGuardrail) {
-	name := m.GetMetadata().GetName()
+// addGuardrail compiles one guardrail into the set, or takes it over.
+func (c *compiler) addGuardrail(p *part, m *corsgatev1.CorsGuardrail) {
+	doc, name := p.doc, m.GetMetadata().GetName()
 	for _, first := range c.set.guardrails {
 		if first.Name == name {
 			c.reportTwin(doc, first.doc, "guardrail", name)
 			return
 		}
 	}
+	if p.guardrail != nil {
+		again := *p.guardrail
+		again.reach, again.weighed = nil, 0
+		c.set.guardrails = append(c.set.guardrails, &again)
+		c.problems = append(c.problems, p.problems...)
+		return
+	}
+	found := len(c.problems)
 	b := guardrailBuilder{compiler: c, Guardrail: &Guardrail{Name: name, Position: doc.at(doc.Root), doc: doc, spec: m.GetSpec()}}
 	c.set.guardrails = append(c.set.guardrails, b.Guardrail)
 	before := len(c.problems.Errors())
@@ -83,6 +91,7 @@ func (c *compiler) addGuardrail(doc *Document, m *corsgatev1.CorsGuardrail) {
 		b.check("maxAge", whole, f)
 	}
 	b.faulty = len(c.problems.Errors()) > before
+	p.guardrail, p.problems = b.Guardrail, slices.Clone(c.problems[found:])
 }
 
 // isEmptyGuardrail reports whether a guardrail forbids nothing, whoever is in its

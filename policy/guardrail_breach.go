@@ -18,11 +18,12 @@ func (b *policyBuilder) guard() {
 		return
 	}
 	keys := b.policy.TargetKeys()
-	for _, g := range b.set.guardrails {
+	for i, g := range b.set.guardrails {
 		if !g.reaches(b.policy, keys) {
 			continue
 		}
 		g.reach = append(g.reach, b.policy)
+		b.part.reach = append(b.part.reach, i)
 		if !g.faulty {
 			h := holder{policyBuilder: b, guardrail: g}
 			h.hold()

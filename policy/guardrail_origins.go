@@ -154,14 +154,17 @@ type originScan struct {
 // scanKey names what a scan of an origin set has found: policies that share a set
 // share it.
 type scanKey struct {
-	guardrail *Guardrail
+	guardrail *Document
 	index     *originIndex
 }
 
 // scan returns the scan of an origin set, which remembers what it has found.
 func (c *compiler) scan(g *Guardrail, index *originIndex) *originScan {
-	key := scanKey{g, index}
+	key := scanKey{g.doc, index}
 	s := c.scans[key]
+	if s == nil {
+		s = c.inherited.scans[key]
+	}
 	if s == nil {
 		s = &originScan{guardrail: g, index: index}
 		if c.scans == nil {
@@ -170,6 +173,25 @@ func (c *compiler) scan(g *Guardrail, index *originIndex) *originScan {
 		c.scans[key] = s
 	}
 	return s
+}
+
+// doneScans returns the scans that are over and so will not change, of guardrails and
+// sets that there are now.
+func (c *compiler) doneScans() map[scanKey]*originScan {
+	done := map[scanKey]*originScan{}
+	for _, g := range c.set.guardrails {
+		for _, set := range c.originSets {
+			key := scanKey{g.doc, &set.index}
+			s := c.scans[key]
+			if s == nil {
+				s = c.inherited.scans[key]
+			}
+			if s != nil && s.next == len(s.index.list) {
+				done[key] = s
+			}
+		}
+	}
+	return done
 }
 
 // nth returns the place of the nth entry, counted from zero, that breaks a rule.

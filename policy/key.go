@@ -15,6 +15,9 @@ const (
 	MaxNamespace = maxLabelLength
 )
 
+// kindGuardrail is the kind of guardrails.
+const kindGuardrail = "CorsGuardrail"
+
 // A Key names a document: no two documents of a set have the same.
 type Key struct {
 	// Kind is the document's kind, such as "CorsPolicy".
@@ -61,7 +64,7 @@ func (d *Document) Key() Key {
 	case *corsgatev1.CorsOriginSet:
 		kind, metadata = "CorsOriginSet", m.GetMetadata()
 	case *corsgatev1.CorsGuardrail:
-		kind, metadata = "CorsGuardrail", m.GetMetadata()
+		kind, metadata = kindGuardrail, m.GetMetadata()
 	default:
 		return Key{}
 	}

@@ -96,30 +96,3 @@ func isSafelistedResponseHeader(name string) bool {
 	}
 	return false
 }
-
-// lintTargets warns of targets that a wider one of the same policy makes
-// needless: without them it would govern the same requests.
-func (c *compiler) lintTargets() {
-	c.set.targets.each(func(key TargetKey, paths *pathTargets, policy *Policy) {
-		if wider := paths.above(key); wider != policy {
-			return
-		}
-		spec := policy.doc.Root.Field("spec")
-		for i, target := range policy.spec.GetTargets() {
-			for j, path := range target.GetPaths() {
-				if parsed, f := parseTargetPath(path, key); f == nil && parsed == key && hasHost(target.GetHosts(), key) {
-					c.report(policy.doc, spec.Field("targets").Item(i).Field("paths").Item(j), SeverityWarning, fmt.Sprintf("spec.targets[%d].paths[%d]", i, j), &fault{
-						"target_shadowed", fmt.Sprintf("a wider target of the policy governs %q already", key), "remove one of them",
-					})
-				}
-			}
-		}
-	})
-}
-
-func hasHost(hosts []string, key TargetKey) bool {
-	return slices.ContainsFunc(hosts, func(host string) bool {
-		parsed, f := parseTargetHost(host)
-		return f == nil && parsed.Host == key.Host && parsed.Below == key.Below && parsed.Port == key.Port
-	})
-}

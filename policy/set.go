@@ -1,7 +1,10 @@
 package policy
 
 import (
+	"hash/maphash"
 	"time"
+
+	"google.golang.org/protobuf/proto"
 
 	corsgatev1 "github.com/corsgate/corsgate/proto/corsgate/v1"
 )
@@ -21,9 +24,19 @@ type Set struct {
 	// ungovernedNotCORS is indexed by whether the route adds Vary itself. Its
 	// elements may be nil.
 	ungovernedNotCORS [2]*Answer
-	// answers counts those of the set and of its policies.
-	answers  int
-	noPolicy Disposition
+	noPolicy          Disposition
+	// indexes bounds those of the policies.
+	indexes int
+
+	// What follows is for a later Compile, see part.
+	parts    []*part
+	places   map[proto.Message]int
+	press    press
+	seed     maphash.Seed
+	breaches Breaches
+	scans    map[scanKey]*originScan
+	// shadowed are the warnings about targets of hosts that have any.
+	shadowed map[hostKey]Problems
 }
 
 // Revision identifies what the set holds: a hash of its documents, which does
@@ -54,7 +67,10 @@ func (s *Set) Barred() []*Policy {
 func (s *Set) OriginSets() int { return s.originSets }
 
 // Answers returns how many answers the set can give: their IDs lie below it.
-func (s *Set) Answers() int { return s.answers }
+func (s *Set) Answers() int { return s.press.made }
+
+// Indexes bounds those of the policies: each [Policy.Index] lies below it.
+func (s *Set) Indexes() int { return s.indexes }
 
 // Exceptions returns what policies take upon them in `dangerously`, ordered by
 // policy. The caller must not change the slice.
@@ -86,7 +102,7 @@ type Policy struct {
 	// Enforcement says whether the policy is in force.
 	Enforcement Enforcement
 
-	// index is the policy's place in Set.policies.
+	// index is no other policy's of the set.
 	index int
 	doc   *Document
 	spec  *corsgatev1.CorsPolicySpec
@@ -107,7 +123,7 @@ type Policy struct {
 	breach   ruleRef
 }
 
-// Index is the policy's place in [Set.Policies].
+// Index is a small number that no other policy of the set has, see [Set.Indexes].
 func (p *Policy) Index() int { return p.index }
 
 // Barred reports whether the policy does what a guardrail forbids. Such a policy

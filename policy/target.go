@@ -125,8 +125,45 @@ func (t *pathTargets) above(key TargetKey) *Policy {
 	return nil
 }
 
-// each calls f with every key and the policy that has it.
-func (t *targetIndex) each(f func(key TargetKey, paths *pathTargets, p *Policy)) {
+// eachHost calls f with every host pattern.
+func (t *targetIndex) eachHost(f func(key hostKey, h *hostTargets)) {
+	for host, h := range t.exact {
+		f(hostKey{host: host}, h)
+	}
+	for host, h := range t.below {
+		f(hostKey{host: host, below: true}, h)
+	}
+	if t.any != nil {
+		f(hostKey{}, t.any)
+	}
+}
+
+// at returns what a host pattern leads to, or nil.
+func (t *targetIndex) at(key hostKey) *hostTargets {
+	switch {
+	case key.host == "":
+		return t.any
+	case key.below:
+		return t.below[key.host]
+	default:
+		return t.exact[key.host]
+	}
+}
+
+// remove takes a host pattern out.
+func (t *targetIndex) remove(key hostKey) {
+	switch {
+	case key.host == "":
+		t.any = nil
+	case key.below:
+		delete(t.below, key.host)
+	default:
+		delete(t.exact, key.host)
+	}
+}
+
+// each calls f with every key of a host pattern and the policy that has it.
+func (h *hostTargets) each(key TargetKey, f func(key TargetKey, paths *pathTargets, p *Policy)) {
 	visit := func(key TargetKey, paths *pathTargets) {
 		for under, m := range map[bool]map[string]*Policy{false: paths.exact, true: paths.below} {
 			for path, p := range m {
@@ -135,24 +172,26 @@ func (t *targetIndex) each(f func(key TargetKey, paths *pathTargets, p *Policy))
 			}
 		}
 	}
-	hosts := func(key TargetKey, h *hostTargets) {
-		if h.anyPort != nil {
-			visit(key, h.anyPort)
+	if h.anyPort != nil {
+		visit(key, h.anyPort)
+	}
+	for port, paths := range h.ports {
+		key.Port = port
+		visit(key, paths)
+	}
+}
+
+// hasPaths reports whether any of the keys of a host pattern names a path.
+func (h *hostTargets) hasPaths() bool {
+	if h.anyPort != nil && h.anyPort.more {
+		return true
+	}
+	for _, paths := range h.ports {
+		if paths.more {
+			return true
 		}
-		for port, paths := range h.ports {
-			key.Port = port
-			visit(key, paths)
-		}
 	}
-	for host, h := range t.exact {
-		hosts(TargetKey{Host: host}, h)
-	}
-	for host, h := range t.below {
-		hosts(TargetKey{Host: host, Below: true}, h)
-	}
-	if t.any != nil {
-		hosts(TargetKey{}, t.any)
-	}
+	return false
 }
 
 // A TargetKey is one host and one path of a policy's targets: the smallest part

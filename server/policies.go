@@ -16,8 +16,8 @@ import (
 // immutable, but for what is prepared when it is first needed.
 type live struct {
 	set *policy.Set
-	// counters and outcomes are in the order of set.Policies(). Behind those of
-	// the policies stand those of decisions that no policy made.
+	// counters and outcomes are by the indexes of policies. Behind those of the
+	// policies stand those of decisions that no policy made.
 	counters []*policyCounters
 	outcomes []outcomes
 	prepared *preparedAnswers
@@ -191,6 +191,9 @@ func (p *Policies) since(revision int64, now time.Time) time.Time {
 func (p *Policies) compile(snapshot source.Snapshot) (*policy.Set, policy.Problems) {
 	options := p.options
 	options.Breaches = policy.BreachesBarred
+	if current := p.live.Load(); current != nil {
+		options.Previous = current.set
+	}
 	options.Now = p.now()
 	if p.mayBeEmpty {
 		return compileSnapshot(snapshot, options)
@@ -236,27 +239,40 @@ func compileSnapshot(snapshot source.Snapshot, options policy.Options) (*policy.
 
 // prepare finds or makes the counters of each policy of a set.
 func (p *Policies) prepare(set *policy.Set) *live {
-	policies := set.Policies()
+	policies, last := set.Policies(), set.Indexes()
 	next := &live{
 		set:      set,
-		counters: make([]*policyCounters, len(policies), len(policies)+1),
-		outcomes: make([]outcomes, len(policies)+1),
+		counters: make([]*policyCounters, last+1),
+		outcomes: make([]outcomes, last+1),
 		prepared: newPreparedAnswers(set),
 	}
-	for i, one := range policies {
-		counters, ok := p.byName[one.Name]
-		if !ok {
-			counters = newPolicyCounters(p.metrics.decisions, one.Name)
-			p.byName[one.Name] = counters
-		}
-		next.counters[i] = counters
+	before := p.live.Load()
+	for _, one := range policies {
+		next.counters[one.Index()] = p.countersOf(one, before)
 	}
-	next.counters = append(next.counters, p.ungoverned)
+	next.counters[last] = p.ungoverned
 	return next
+}
+
+// countersOf finds or makes the counters of a policy. Most have an index that they
+// had before.
+func (p *Policies) countersOf(one *policy.Policy, before *live) *policyCounters {
+	if i := one.Index(); before != nil && i < len(before.counters)-1 && before.counters[i] != nil && before.counters[i].name == one.Name {
+		return before.counters[i]
+	}
+	counters, ok := p.byName[one.Name]
+	if !ok {
+		counters = newPolicyCounters(p.metrics.decisions, one.Name)
+		p.byName[one.Name] = counters
+	}
+	return counters
 }
 
 // retireAbsent drops the series of policies that a set no longer has.
 func (p *Policies) retireAbsent(set *policy.Set) {
+	if len(p.byName) == len(set.Policies()) {
+		return // each of the set's has counters
+	}
 	present := make(map[string]struct{}, len(set.Policies()))
 	for _, one := range set.Policies() {
 		present[one.Name] = struct{}{}

@@ -65,10 +65,13 @@ func (p *Place) Len() int {
 // does not mention that part: an error about what is missing points at what
 // should hold it.
 func (p *Place) Field(name string) *Place {
-	if p == nil || p.Fields[name] == nil {
-		return p
+	if p == nil {
+		return nil
 	}
-	return p.Fields[name]
+	if field := p.Fields[name]; field != nil {
+		return field
+	}
+	return p
 }
 
 // Item returns the place of a list's element, or p itself where there is none.

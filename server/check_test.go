@@ -268,6 +268,7 @@ func newAuthorization(text string) *authorization {
 		policies.Load(context.Background(), snapshot(text))
 	}
 	return &authorization{
+		began:    time.Now(),
 		policies: policies, metrics: m, logger: logger,
 		guard: &recoverer{metrics: m, logger: logger}, calls: newCalls(),
 	}

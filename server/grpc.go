@@ -64,7 +64,9 @@ func newGRPC(options *Options, tlsKeeper *keeper, policies *Policies, m *metrics
 		serverOptions = append(serverOptions, grpc.Creds(credentials.NewTLS(tlsKeeper.config())))
 	}
 	server := grpc.NewServer(serverOptions...)
-	server.RegisterService(checkService(), &authorization{policies: policies, metrics: m, logger: logger, guard: guard, calls: calls})
+	server.RegisterService(checkService(), &authorization{
+		policies: policies, metrics: m, logger: logger, guard: guard, calls: calls, began: time.Now(),
+	})
 	healthServer := health.NewServer()
 	healthpb.RegisterHealthServer(server, healthServer)
 	reflection.Register(server)

@@ -75,10 +75,10 @@ type gap struct {
 	// value stand.
 	lead                  []byte
 	option, header, value int
-	// action is what follows the value within the option.
-	action []byte
-	// tail is what follows the option, up to the next gap.
-	tail []byte
+	// rest is what follows the value: action bytes that belong to the option, and
+	// what follows the option, up to the next gap.
+	rest   []byte
+	action int
 }
 
 // preparedAnswers are those of one set, by the ID of the answer. Each is made
@@ -228,7 +228,7 @@ func (b *preparation) after(parts *[]byte, write func([]byte) []byte) {
 		return
 	}
 	last := &b.gaps[len(b.gaps)-1]
-	last.tail = write(last.tail)
+	last.rest = write(last.rest)
 }
 
 func newGap(field *policy.Field, headers protowire.Number, how corev3.HeaderValueOption_HeaderAppendAction) gap {
@@ -237,7 +237,8 @@ func newGap(field *policy.Field, headers protowire.Number, how corev3.HeaderValu
 	g.lead, g.header = appendOpen(g.lead, fieldHeader)
 	g.lead = appendText(g.lead, fieldKey, field.Name)
 	g.lead, g.value = appendOpen(g.lead, fieldValue)
-	g.action = appendAppendAction(nil, how)
+	g.rest = appendAppendAction(nil, how)
+	g.action = len(g.rest)
 	return g
 }
 

@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/binary"
+	"strings"
 	"unicode/utf8"
 	"unsafe"
 
@@ -145,32 +146,61 @@ func (w *walker) innerRequest(message []byte) bool {
 	return true
 }
 
+// httpRequest walks the message that holds the headers, and with them nearly all
+// of the bytes. So it takes the common form of a field apart by itself.
 func (w *walker) httpRequest(message []byte) bool {
-	for len(message) > 0 {
-		tag, field, rest, ok := nextField(message)
-		if !ok {
+	for at := 0; at < len(message); {
+		tag := uint64(message[at])
+		length, begin := shortLength(message, at+1)
+		end := begin + length
+		if begin == 0 || end > len(message) || tag&^uint64(0x78) != bytesType || tag == bytesType {
+			tag, field, rest, ok := nextFieldSlow(message[at:])
+			if !ok || !w.httpField(tag, field) {
+				return false
+			}
+			at = len(message) - len(rest)
+			continue
+		}
+		field := message[begin:end:end]
+		if (tag != tagHeaders || !passesHeader(field)) && !w.httpField(tag, field) {
 			return false
 		}
-		message = rest
-		switch tag {
-		case tagHeaders:
-			ok = w.header(field)
-		case tagMethod:
-			ok = setText(&w.request.Method, field)
-		case tagPath:
-			ok = setText(&w.request.Path, field)
-		case tagHost:
-			ok = setText(&w.request.Host, field)
-		case tagScheme:
-			ok = setText(&w.request.Scheme, field)
-		case tagHeaderMap:
-			ok = w.headerMap(field)
-		}
-		if !ok {
-			return false
-		}
+		at = end
 	}
 	return true
+}
+
+func (w *walker) httpField(tag uint64, field []byte) bool {
+	switch tag {
+	case tagHeaders:
+		return w.header(field)
+	case tagMethod:
+		return setText(&w.request.Method, field)
+	case tagPath:
+		return setText(&w.request.Path, field)
+	case tagHost:
+		return setText(&w.request.Host, field)
+	case tagScheme:
+		return setText(&w.request.Scheme, field)
+	case tagHeaderMap:
+		return w.headerMap(field)
+	}
+	return true
+}
+
+// passesHeader says whether an entry of the map of headers is one that decisions do
+// not look at, by a glance at its name, in the form that encoders write.
+func passesHeader(entry []byte) bool {
+	const room = 4 // for two tags and two lengths
+	if len(entry) < room || uint64(entry[0]) != tagKey {
+		return false
+	}
+	key := int(entry[1])
+	if key > len(entry)-room || key >= 0x80 || mayMatter(entry[2:2+key]) || uint64(entry[2+key]) != tagValue {
+		return false
+	}
+	length, begin := shortLength(entry, 2+key+1)
+	return begin != 0 && begin+length == len(entry)
 }
 
 // extension takes one entry of context_extensions. Of a key that comes twice the
@@ -184,7 +214,7 @@ func (w *walker) extension(entry []byte) bool {
 	case extensionPolicy:
 		return setText(&w.request.PolicyName, value)
 	case extensionVary:
-		if !utf8.Valid(value) {
+		if !isText(value) {
 			return false
 		}
 		w.request.RouteVaries = string(value) == varyByRoute
@@ -198,7 +228,7 @@ func (w *walker) header(entry []byte) bool {
 	if !ok {
 		return false
 	}
-	if !lengthMatters(len(key)) {
+	if !mayMatter(key) {
 		return true
 	}
 	return w.take(key, value, true)
@@ -227,13 +257,13 @@ func (w *walker) line(message []byte) bool {
 		return false
 	}
 	if len(rest) == 0 { // an empty value is not written
-		return !lengthMatters(len(key)) || w.take(key, nil, true)
+		return !mayMatter(key) || w.take(key, nil, true)
 	}
 	tag, value, rest, ok := nextField(rest)
 	if !ok || len(rest) != 0 || (tag != tagValue && tag != tagRaw) {
 		return false
 	}
-	return !lengthMatters(len(key)) || w.take(key, value, tag == tagValue)
+	return !mayMatter(key) || w.take(key, value, tag == tagValue)
 }
 
 // take puts a header where decisions look for it, unless they do not. A text
@@ -244,7 +274,9 @@ func (w *walker) take(key, value []byte, text bool) bool {
 	which := which(key)
 	switch which {
 	case 0:
-		return !hasUpper(key)
+		return true
+	case otherSpelling:
+		return false
 	case seenOrigin:
 		field = &r.Origin
 	case seenUpgrade:
@@ -258,7 +290,7 @@ func (w *walker) take(key, value []byte, text bool) bool {
 	case seenRequestHeaders:
 		field = &r.RequestHeaders
 	}
-	if w.headers&which != 0 || (text && !utf8.Valid(value)) {
+	if w.headers&which != 0 || (text && !isText(value)) {
 		return false
 	}
 	w.headers |= which
@@ -270,46 +302,68 @@ func (w *walker) take(key, value []byte, text bool) bool {
 	return true
 }
 
-// which returns the header of a name in lower case, as Envoy writes names: zero
-// if decisions do not look at it.
+// otherSpelling is of a name that may be one of those in other letters than the
+// lower case in which Envoy writes names.
+const otherSpelling headerSet = 1 << 7
+
+// which returns the header of a name: zero if decisions do not look at it.
 func which(name []byte) headerSet {
-	switch string(name) {
-	case "origin":
-		return seenOrigin
-	case "upgrade":
-		return seenUpgrade
-	case "sec-fetch-site":
-		return seenFetchSite
-	case "sec-fetch-mode":
-		return seenFetchMode
-	case "access-control-request-method":
-		return seenRequestMethod
-	case "access-control-request-headers":
-		return seenRequestHeaders
-	case privateNetworkHeader:
-		return seenPrivateNetwork
-	default:
-		return 0
-	}
-}
-
-// hasUpper says whether a name is not in lower case, and may be any.
-func hasUpper(name []byte) bool {
-	for _, b := range name {
-		if 'A' <= b && b <= 'Z' {
-			return true
+	switch len(name) {
+	case len("origin"):
+		return spelled(name, "origin", seenOrigin)
+	case len("upgrade"):
+		return spelled(name, "upgrade", seenUpgrade)
+	case len("sec-fetch-site"): // as long as sec-fetch-mode
+		// What tells them apart stands at the end.
+		if name[len("sec-fetch-")]|0x20 == 's' {
+			return spelled(name, "sec-fetch-site", seenFetchSite)
 		}
+		return spelled(name, "sec-fetch-mode", seenFetchMode)
+	case len("access-control-request-method"):
+		return spelled(name, "access-control-request-method", seenRequestMethod)
+	case len("access-control-request-headers"):
+		return spelled(name, "access-control-request-headers", seenRequestHeaders)
+	case len(privateNetworkHeader):
+		return spelled(name, privateNetworkHeader, seenPrivateNetwork)
 	}
-	return false
+	return 0
 }
 
-// lengthMatters says whether a header with a name of this length can be one that
-// decisions look at. Most are not, and this is all that they cost.
-func lengthMatters(length int) bool {
-	const lengths = 1<<len("origin") | 1<<len("upgrade") | 1<<len("sec-fetch-site") | 1<<len("access-control-request-method") |
-		1<<len("access-control-request-headers") | 1<<len(privateNetworkHeader)
-	return uint64(lengths)>>uint(length)&1 != 0
+// spelled says whether a name is that of a header.
+func spelled(name []byte, as string, header headerSet) headerSet {
+	switch {
+	case string(name) == as:
+		return header
+	case strings.EqualFold(view(name), as):
+		return otherSpelling
+	}
+	return 0
 }
+
+// mayMatter says whether a header can be one that decisions look at, by the length
+// of its name and by its ends, in whatever letters. Most are not, and this is all
+// that they cost.
+func mayMatter(name []byte) bool {
+	if len(name) == 0 || len(name) >= len(headerEnds) {
+		return false
+	}
+	return headerEnds[len(name)] == endsOf(name[0], name[len(name)-1])
+}
+
+// headerEnds are the ends of the names of the headers that decisions look at, by
+// the lengths of the names.
+var headerEnds = [64]uint16{
+	len("origin"):                         endsOf('o', 'n'),
+	len("upgrade"):                        endsOf('u', 'e'),
+	len("sec-fetch-site"):                 endsOf('s', 'e'), // and sec-fetch-mode
+	len("access-control-request-method"):  endsOf('a', 'd'),
+	len("access-control-request-headers"): endsOf('a', 's'),
+	len(privateNetworkHeader):             endsOf('a', 'k'),
+}
+
+// endsOf puts the first and the last byte of a name together, without regard to
+// case.
+func endsOf(first, last byte) uint16 { return uint16(first|0x20)<<8 | uint16(last|0x20) }
 
 // mapEntry takes an entry of a map apart, in the only form that encoders write:
 // the key, then the value, and nothing else.
@@ -349,6 +403,18 @@ func nextField(message []byte) (tag uint64, field, rest []byte, ok bool) {
 	return nextFieldSlow(message)
 }
 
+// shortLength reads a length of one byte or two, which all but the longest fields
+// have, and returns where what is as long begins: zero if the length is longer, or
+// stands at the very end. Which of the two it is cannot be foreseen, so nothing
+// branches on it.
+func shortLength(message []byte, at int) (length, begin int) {
+	if at >= len(message)-1 || message[at]&message[at+1] >= 0x80 {
+		return 0, 0
+	}
+	more := int(message[at] >> 7)
+	return int(message[at]&0x7f) | int(message[at+1])<<7&-more, at + 1 + more
+}
+
 // nextFieldSlow is nextField for long fields and other wire types.
 func nextFieldSlow(message []byte) (tag uint64, field, rest []byte, ok bool) {
 	tag, n := binary.Uvarint(message)
@@ -382,7 +448,27 @@ func nextFieldSlow(message []byte) (tag uint64, field, rest []byte, ok bool) {
 // setText takes a field that must be UTF-8.
 func setText(to *string, field []byte) bool {
 	*to = view(field)
-	return utf8.Valid(field)
+	return isText(field)
+}
+
+// isText reports whether bytes are UTF-8. Nearly all are ASCII, and short.
+func isText(text []byte) bool {
+	const (
+		word   = 8
+		beyond = 0x8080808080808080 // the bits that no byte of ASCII has
+	)
+	var all uint64
+	if n := len(text); n >= word {
+		for at := 0; at < n-word; at += word {
+			all |= binary.LittleEndian.Uint64(text[at:])
+		}
+		all |= binary.LittleEndian.Uint64(text[n-word:]) // the rest, and perhaps some once more
+	} else {
+		for _, b := range text {
+			all |= uint64(b)
+		}
+	}
+	return all&beyond == 0 || utf8.Valid(text)
 }
 
 // view returns bytes as a string without copying them.

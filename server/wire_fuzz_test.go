@@ -296,6 +296,58 @@ func TestReadWire(t *testing.T) {
 	}
 }
 
+// Lengths are read in one byte, in two, or the slow way, and a text's bytes eight
+// at a time.
+func TestReadWireLengths(t *testing.T) {
+	t.Parallel()
+	part := partType(t)
+	for _, n := range []int{0, 1, 7, 8, 9, 15, 16, 17, 127, 128, 129, 255, 256, 16383, 16384, 16385} {
+		text := strings.Repeat("x", n)
+		for _, headers := range []map[string]string{
+			{"origin": text}, {"cookie": text}, {"user-agent": text}, {text: "y"}, {"o" + text + "n": "y"},
+			{"origin": text + "\u00e9"}, {"origin": "\u00e9" + text}, {"upgrade": text, "x": text},
+		} {
+			encoded, err := proto.Marshal(check("GET", "api.example", "/"+text, headers))
+			if err != nil {
+				t.Fatal(err)
+			}
+			sameRead(t, part, encoded)
+			if n == 0 {
+				continue
+			}
+			for _, at := range []int{0, n - 1} { // not UTF-8 at either end
+				broken := []byte(text)
+				broken[at] = 0xff
+				sameRead(t, part, bytes.ReplaceAll(encoded, []byte(text), broken))
+			}
+		}
+	}
+}
+
+// A header counts in whatever letters its name comes, and one that only looks like
+// it does not.
+func TestReadWireNames(t *testing.T) {
+	t.Parallel()
+	part := partType(t)
+	for _, name := range []string{
+		"origin", "upgrade", "sec-fetch-site", "sec-fetch-mode", "access-control-request-method",
+		"access-control-request-headers", privateNetworkHeader,
+	} {
+		middle := name[:1] + strings.Repeat("\r", len(name)-2) + name[len(name)-1:]
+		last := len(name) - 1
+		for _, as := range []string{
+			name, strings.ToUpper(name), strings.ToUpper(name[:1]) + name[1:], name[:last] + strings.ToUpper(name[last:]),
+			middle, strings.ReplaceAll(name, "-", "\r"),
+		} {
+			encoded, err := proto.Marshal(check("GET", "api.example", "/", map[string]string{as: "true"}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			sameRead(t, part, encoded)
+		}
+	}
+}
+
 // What the walk is for must not be left to readRequest.
 func TestReadWireWalks(t *testing.T) {
 	t.Parallel()

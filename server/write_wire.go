@@ -2,7 +2,6 @@ package server
 
 import (
 	"strings"
-	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
@@ -66,9 +65,9 @@ func (t *prepared) append(dst []byte, d *policy.Decision) (answer []byte, fits b
 		at := len(dst)
 		dst = d.AppendValue(append(dst, g.lead...), g.field)
 		fits = closeLength(dst, at+g.value) && closeLength(dst, at+g.header) && fits
-		dst = append(dst, g.action...)
-		fits = closeLength(dst, at+g.option) && fits
-		dst = append(dst, g.tail...)
+		end := len(dst) + g.action
+		dst = append(dst, g.rest...)
+		fits = closeLength(dst[:end], at+g.option) && fits
 	}
 	return dst, closeLength(dst, start+t.response) && fits
 }
@@ -134,16 +133,28 @@ func appendEntry(dst []byte, name, text string) []byte {
 // are not UTF-8; a position must not turn a decision into an error.
 func validText(text string) string { return strings.ToValidUTF8(text, "\ufffd") }
 
+// ruleOpen and positionOpen begin the entries of what depends on the rule, each up
+// to its text.
+var ruleOpen, positionOpen = openEntry("rule"), openEntry("position")
+
+func openEntry(name string) []byte {
+	dst, _ := appendOpen(nil, fieldFields)
+	dst = appendText(dst, fieldKey, name)
+	dst, _ = appendOpen(dst, fieldValue)
+	dst, _ = appendOpen(dst, fieldString)
+	return dst
+}
+
 // appendMetadata adds to the lead, which begins at start, the rule that decided,
 // and closes the metadata.
 func appendMetadata(dst []byte, start int, d *policy.Decision) (answer []byte, fits bool) {
 	entry := len(dst)
-	dst = openEntry(dst, "rule")
+	dst = append(dst, ruleOpen...)
 	text := len(dst)
 	dst, fits = closeEntry(d.AppendRule(dst), entry, text)
 
 	entry = len(dst)
-	dst = openEntry(dst, "position")
+	dst = append(dst, positionOpen...)
 	text = len(dst)
 	dst, fitsToo := closeEntry(d.AppendPosition(dst), entry, text)
 
@@ -154,22 +165,13 @@ func appendMetadata(dst []byte, start int, d *policy.Decision) (answer []byte, f
 	return dst, fits
 }
 
-// openEntry begins an entry of a structure, up to its text.
-func openEntry(dst []byte, name string) []byte {
-	dst, _ = appendOpen(dst, fieldFields)
-	dst = appendText(dst, fieldKey, name)
-	dst, _ = appendOpen(dst, fieldValue)
-	dst, _ = appendOpen(dst, fieldString)
-	return dst
-}
-
 // closeEntry ends an entry that begins at one place, and its text at another. An
 // entry without a text is taken back.
 func closeEntry(dst []byte, entry, text int) (closed []byte, fits bool) {
 	if len(dst) == text {
 		return dst[:entry], true
 	}
-	if !utf8.Valid(dst[text:]) {
+	if !isText(dst[text:]) {
 		dst = append(dst[:text], validText(string(dst[text:]))...)
 	}
 	// All tags here are of one byte.

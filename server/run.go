@@ -251,11 +251,11 @@ func (s *Server) serveDecisions(ctx, running context.Context, tlsKeeper *keeper,
 	}
 	watching, stopWatching := context.WithCancel(serving)
 	group.Go(func() error {
-		s.follow(watching)
+		inBackground(func() { s.follow(watching) })
 		return nil
 	})
 	group.Go(func() error {
-		s.policies.expire(watching)
+		inBackground(func() { s.policies.expire(watching) })
 		return nil
 	})
 	group.Go(func() error {

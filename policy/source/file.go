@@ -129,33 +129,40 @@ func (f *File) snapshot(ctx context.Context, r *reading) (Snapshot, error) {
 	return s, nil
 }
 
-// parseAll parses the files whose content has changed, several at a time: where
-// there are thousands, most of a start is this.
+// parseAll parses the files whose content has changed: the first time several at
+// once, since where there are thousands most of a start is this; later one after
+// the other in the caller's goroutine, which leaves the processors to those who
+// wait for an answer.
 func (f *File) parseAll(ctx context.Context, r *reading) (map[string]parsed, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, errEnded(err)
 	}
 	before := f.lastParsed()
 	found := make([]parsed, len(r.contents))
+	one := func(i int) error {
+		if err := ctx.Err(); err != nil {
+			return errEnded(err)
+		}
+		found[i].digest = r.contents[i].digest
+		found[i].documents, found[i].problems = f.parse(r.files[i].name, r.contents[i].data)
+		return nil
+	}
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i := range r.contents {
-		c, name := &r.contents[i], r.files[i].name
+		c := &r.contents[i]
 		if c.faulty {
 			continue
 		}
-		if p, ok := before[name]; ok && p.digest == c.digest {
+		if p, ok := before[r.files[i].name]; ok && p.digest == c.digest {
 			found[i] = p
 			continue
 		}
-		group.Go(func() error {
-			if err := ctx.Err(); err != nil {
-				return errEnded(err)
-			}
-			found[i].digest = c.digest
-			found[i].documents, found[i].problems = f.parse(name, c.data)
-			return nil
-		})
+		if before == nil {
+			group.Go(func() error { return one(i) })
+		} else if err := one(i); err != nil {
+			return nil, err
+		}
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err //nolint:wrapcheck // errEnded has said what ended

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -90,9 +91,23 @@ func readAll(ctx context.Context, l *listing) (*reading, error) {
 			r.problems = append(r.problems, *found)
 			continue
 		}
-		c.data, c.digest = data, sha256.Sum256(data)
+		c.data, c.digest = data, digestOf(data)
 	}
 	return r, nil
+}
+
+// hashAtOnce is how much is hashed in one call. The runtime cannot interrupt one,
+// and whatever must stop all goroutines for a moment, such as the beginning of a
+// garbage collection, waits for its end; meanwhile nobody gets an answer.
+const hashAtOnce = 128 << 10
+
+func digestOf(data []byte) (d digest) {
+	h := sha256.New()
+	for part := range slices.Chunk(data, hashAtOnce) {
+		h.Write(part)
+	}
+	h.Sum(d[:0])
+	return d
 }
 
 // seal computes the digest.

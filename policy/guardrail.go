@@ -24,7 +24,7 @@ type Guardrail struct {
 	reach []*Policy
 
 	hosts     []TargetKey
-	suffixes  map[string]struct{}
+	suffixes  domains
 	forbidden forbiddenOrigins
 	methods   []string
 	// requestHeaders and exposeHeaders are in lower case.
@@ -158,17 +158,16 @@ func (b *guardrailBuilder) inReach() {
 // origins compiles which origins policies may let in.
 func (b *guardrailBuilder) origins() {
 	list := b.spec.GetOriginSuffixes()
-	b.suffixes = make(map[string]struct{}, len(list))
 	for i, suffix := range list {
 		if b.check("originSuffixes", i, checkSuffix(suffix)) && !b.twice("originSuffixes", list, i) {
-			b.suffixes[suffix] = struct{}{}
+			b.suffixes.add(suffix)
 		}
 	}
 	for i, suffix := range list {
 		if checkSuffix(suffix) != nil {
 			continue
 		}
-		if _, rest, ok := strings.Cut(suffix, "."); ok && b.keepsTo(rest) {
+		if _, rest, ok := strings.Cut(suffix, "."); ok && b.suffixes.hold(rest) {
 			b.warn("originSuffixes", i, &fault{"guardrail_entry_needless", quote(suffix) + " lies below another of these domains", "remove it"})
 		}
 		if public, icann := publicsuffix.PublicSuffix(suffix); public == suffix && (icann || strings.Contains(public, ".")) {

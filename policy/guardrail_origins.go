@@ -21,7 +21,6 @@ const (
 // broken returns which rules an entry of a list of origins breaks, whatever the
 // policy that has it excludes, and whether it allows credentials.
 func (g *Guardrail) broken(p *pattern) (rules [originRuleCount]bool) {
-	g.weighed++
 	rules[ruleSuffixes] = g.has(ruleSuffixes) && !g.keepsWithin(p)
 	rules[ruleForbidden] = g.forbidden.meets(p, nil) != nil
 	rules[rulePlainHTTP] = g.has(rulePlainHTTP) && (p.form == patternAny || p.isPlainHTTP())
@@ -33,7 +32,7 @@ func (g *Guardrail) broken(p *pattern) (rules [originRuleCount]bool) {
 func (g *Guardrail) has(rule originRule) bool {
 	switch rule {
 	case ruleSuffixes:
-		return len(g.suffixes) > 0
+		return len(g.suffixes.list) > 0
 	case ruleForbidden:
 		return len(g.forbidden.all) > 0
 	case rulePlainHTTP:
@@ -48,21 +47,76 @@ func (g *Guardrail) has(rule originRule) bool {
 // suffixes. What stands for a whole label or a part of one differs from origin to
 // origin, so the literal end must do.
 func (g *Guardrail) keepsWithin(p *pattern) bool {
-	return (p.scheme == "https" || p.scheme == "http") && g.keepsTo(p.end())
+	return (p.scheme == "https" || p.scheme == "http") && g.suffixes.hold(p.end())
 }
 
-// keepsTo reports whether a host is one of the suffixes or lies below one.
-func (g *Guardrail) keepsTo(host string) bool {
-	for {
-		if _, ok := g.suffixes[host]; ok {
-			return true
-		}
-		_, rest, more := strings.Cut(host, ".")
-		if !more {
-			return false
-		}
-		host = rest
+// clears reports whether an entry that was checked before plainly breaks no rule: a
+// single https origin that lies within the suffixes, and that is nowhere near what is
+// forbidden. Nearly all entries of a large set are such, and this is a fraction of
+// what it takes to be sure of the others.
+func (g *Guardrail) clears(text string) bool {
+	rest, ok := strings.CutPrefix(text, "https://")
+	if !ok || strings.IndexByte(rest, '*') >= 0 || strings.HasPrefix(rest, "[") {
+		return false
 	}
+	if i := strings.IndexByte(rest, ':'); i >= 0 {
+		rest = rest[:i]
+	}
+	return (!g.has(ruleSuffixes) || g.suffixes.hold(rest)) && !g.forbidden.ends.hold(rest)
+}
+
+// domains are hosts that each stand for themselves and all that lies below them.
+type domains struct {
+	list []string
+	// ends holds the domains where they are many, as true, and what they lie below.
+	ends map[string]bool
+}
+
+// fewDomains are compared sooner than they are looked up.
+const fewDomains = 8
+
+func (d *domains) add(domain string) {
+	d.list = append(d.list, domain)
+	switch {
+	case len(d.list) <= fewDomains:
+	case d.ends == nil:
+		d.ends = map[string]bool{}
+		for _, one := range d.list {
+			d.enter(one)
+		}
+	default:
+		d.enter(domain)
+	}
+}
+
+func (d *domains) enter(domain string) {
+	for i, c := range domain {
+		if c == '.' {
+			d.ends[domain[i+1:]] = d.ends[domain[i+1:]]
+		}
+	}
+	d.ends[domain] = true
+}
+
+// hold reports whether a host is one of the domains or lies below one.
+func (d *domains) hold(host string) bool {
+	if d.ends == nil {
+		for _, domain := range d.list {
+			if cut := len(host) - len(domain); cut >= 0 && host[cut:] == domain && (cut == 0 || host[cut-1] == '.') {
+				return true
+			}
+		}
+		return false
+	}
+	// From the right, since most hosts differ there.
+	for end := len(host); end >= 0; {
+		end = strings.LastIndexByte(host[:end], '.')
+		domain, known := d.ends[host[end+1:]]
+		if domain || !known {
+			return domain
+		}
+	}
+	return false
 }
 
 // end is the host of a pattern, as far as it is spelled out from the right.
@@ -80,6 +134,7 @@ type forbiddenOrigins struct {
 	// byEnd holds those whose literal end is the key, and below those whose end
 	// lies below it: nothing else can share an origin with what ends so.
 	byEnd, below map[string][]*entry
+	ends         domains
 }
 
 func (f *forbiddenOrigins) add(e entry) {
@@ -88,6 +143,9 @@ func (f *forbiddenOrigins) add(e entry) {
 	}
 	f.all = append(f.all, &e)
 	end := e.end()
+	if len(f.byEnd[end]) == 0 {
+		f.ends.add(end)
+	}
 	f.byEnd[end] = append(f.byEnd[end], &e)
 	for {
 		_, rest, more := strings.Cut(end, ".")
@@ -202,6 +260,10 @@ func (s *originScan) nth(rule originRule, n int) (at int32, ok bool) {
 		}
 		at := int32(s.next) //nolint:gosec // A list within a protobuf message, which has two gigabytes at the most.
 		s.next++
+		s.guardrail.weighed++
+		if s.guardrail.clears(s.index.list[at]) {
+			continue
+		}
 		p, f := parsePattern(s.index.list[at])
 		if f != nil {
 			continue // Compile refuses it

@@ -31,6 +31,7 @@ func TestSetsAreWeighedOnce(t *testing.T) {
 			Credentials: corsgatev1.GuardrailCredentials_GUARDRAIL_CREDENTIALS_EXACT_HTTPS,
 		}, many, -1, many + users, 0},
 		"a stranger at the end":  {&corsgatev1.CorsGuardrailSpec{OriginSuffixes: []string{"shop.example"}}, n, n - 1, n + users, users},
+		"suffixes, many":         {&corsgatev1.CorsGuardrailSpec{OriginSuffixes: []string{"a.example", "b.example", "c.example", "d.example", "e.example", "f.example", "g.example", "h.example", "shop.example"}}, n, n - 1, n + users, users},
 		"a stranger at the head": {&corsgatev1.CorsGuardrailSpec{OriginSuffixes: []string{"shop.example"}}, n, 0, 2 * users, users},
 		"no rule about origins":  {&corsgatev1.CorsGuardrailSpec{NoExceptions: true}, n, -1, 0, 0},
 	} {

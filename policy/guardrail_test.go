@@ -470,3 +470,25 @@ func TestNamespaces(t *testing.T) {
 		t.Error("the revision does not tell namespaces apart")
 	}
 }
+
+// It counts the allocations of the whole process, so it runs alone.
+func TestBarredDecideDoesNotAllocate(t *testing.T) {
+	for name, lines := range map[string]string{
+		"a list":     "origins: [https://shop.example, http://a.example]",
+		"a field":    "origins: [https://shop.example]\nmaxAge: 3h",
+		"temporary":  "temporaryOrigins: [{origin: http://a.example, until: \"2027-01-01\"}]",
+		"exceptions": "origins: [https://shop.example]\ndangerously: {publicSuffix: it must be so}",
+	} {
+		set := compile(t, guardrail("house", "noPlainHttp: true\nmaxAge: 2h\nnoExceptions: true")+policyOf("p", lines+"\ntargets: [{hosts: [\"*\"]}]"), serving)
+		for _, r := range []policy.Request{{Origin: shop}, {Origin: shop, FetchSite: "cross-site"}, preflight(shop, "GET", "x-a"), {}} {
+			ask := request(r)
+			buf := make([]byte, 0, 4096)
+			if n := testing.AllocsPerRun(100, func() {
+				d := set.Decide(ask)
+				buf = d.AppendPosition(d.AppendRule(buf[:0]))
+			}); n != 0 {
+				t.Errorf("%s: %v allocations", name, n)
+			}
+		}
+	}
+}

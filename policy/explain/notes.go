@@ -71,7 +71,7 @@ func (w *world) noteExpired(p *play, _ *Explanation) *Note {
 	}
 	d := set.Decide(&s.wire)
 	rule, ok := d.Rule()
-	if !ok || !strings.HasPrefix(rule.Field, "spec.temporaryOrigins[") {
+	if !ok || d.Verdict != policy.VerdictAllow || !strings.HasPrefix(rule.Field, "spec.temporaryOrigins[") {
 		return nil
 	}
 	return &Note{"origin_expired", fmt.Sprintf("The origin could call until a day that is over: %q in %s at %s.", rule.Text, rule.Field, rule.Position)}

@@ -23,7 +23,7 @@ func BenchmarkWeighSet1M(b *testing.B) {
 	} {
 		b.Run("rule="+name, func(b *testing.B) {
 			c := compiler{set: &Set{}, seed: maphash.MakeSeed()}
-			c.addGuardrail(&Document{}, &corsgatev1.CorsGuardrail{Spec: spec})
+			c.addGuardrail(&part{doc: &Document{}}, &corsgatev1.CorsGuardrail{Spec: spec})
 			index := originIndex{list: origins}
 			b.ReportAllocs()
 			for b.Loop() {

@@ -190,7 +190,7 @@ func ofField(fd protoreflect.FieldDescriptor) (*openAPI, error) {
 			return nil, err
 		}
 		item.Description = ""
-		open = &openAPI{Type: "array", Items: item, MinItems: 1, MaxItems: itemsOf(name), ListType: "atomic"}
+		open = &openAPI{Type: "array", Items: item, MinItems: fewestOf(name), MaxItems: itemsOf(name), ListType: "atomic"}
 		open.Validations = rulesOf(name)
 	default:
 		if open, err = scalarOf(fd, name); err != nil {

@@ -18,6 +18,15 @@ const (
 	setOrigins = 65536
 )
 
+// fewestOf returns how many elements a list must have: one that is empty says nothing,
+// but for the one that says that no policy may let any origin in.
+func fewestOf(field string) int64 {
+	if field == "AnyOriginRule.policies" {
+		return 0
+	}
+	return 1
+}
+
 // itemsOf returns how many elements a list may have.
 func itemsOf(field string) int64 {
 	switch field {

@@ -22,8 +22,10 @@ func TestConformance(t *testing.T) { // not parallel: the suite counts goroutine
 		name string
 		make func(tb testing.TB, dir string) sourcetest.Store
 		poll time.Duration
+		// large is how many origins a set has here. Once is enough for a million.
+		large int
 	}{
-		{name: "renamed into place", make: newRenaming},
+		{name: "renamed into place", make: newRenaming, large: 1_000_000},
 		{name: "written in place", make: newWriting},
 		{name: "Kubernetes ConfigMap", make: newConfigMap},
 		{name: "renamed into place, without inotify", make: newRenaming, poll: source.Quiet},
@@ -37,7 +39,7 @@ func TestConformance(t *testing.T) { // not parallel: the suite counts goroutine
 				if store.poll > 0 {
 					file.WithoutNotifier(errors.New("no inotify"), store.poll)
 				}
-				return sourcetest.Fixture{Source: file, Store: store.make(tb, dir), Quiet: conformanceQuiet + store.poll}
+				return sourcetest.Fixture{Source: file, Store: store.make(tb, dir), Quiet: conformanceQuiet + store.poll, Large: store.large}
 			})
 		})
 	}

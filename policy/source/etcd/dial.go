@@ -15,6 +15,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials"
 )
 
@@ -57,7 +58,14 @@ func (d *dialer) get(ctx context.Context) (*clientv3.Client, error) {
 		DialKeepAliveTime:    probeAfter,
 		DialKeepAliveTimeout: probeTimeout,
 		Logger:               zap.NewNop(), // what goes wrong is in errors
-		DialOptions:          []grpc.DialOption{grpc.WithChainUnaryInterceptor(noteTrouble)},
+		DialOptions: []grpc.DialOption{
+			grpc.WithChainUnaryInterceptor(noteTrouble),
+			// gRPC itself would wait for up to two minutes.
+			grpc.WithConnectParams(grpc.ConnectParams{
+				Backoff:           backoff.Config{BaseDelay: firstPause, Multiplier: 1.6, Jitter: 0.2, MaxDelay: longestPause / 2},
+				MinConnectTimeout: d.options.DialTimeout,
+			}),
+		},
 	}
 	if d.options.isTLS() {
 		// Behind the client's own, so that this is the one in force.

@@ -39,6 +39,9 @@ type Fixture struct {
 	// warning, and what it said last stays in its place, or else what lets nobody
 	// call.
 	Apart bool
+	// Large is how many origins a set may have here: a million, or as many as fit
+	// into what the store takes. Zero leaves large sets out.
+	Large int
 }
 
 // A Factory makes a source that reads an empty store of its own. It cleans up
@@ -77,6 +80,11 @@ func Run(t *testing.T, factory Factory) {
 		{"is not disturbed by loading", trial.loadWhileWatching},
 		{"keeps silent after the end", trial.end},
 		{"goes on where the last watch ended", trial.watchAgain},
+		{"says in time that the store cannot be reached", trial.loadCut},
+		{"keeps what it has while the store is away, and misses nothing", trial.cut},
+		{"misses nothing that the store does not remember", trial.forgotten},
+		{"knows when it was in step last", trial.dated},
+		{"takes a large set, and changes of it", trial.large},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) { // not parallel: goroutines are counted

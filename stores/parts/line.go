@@ -1,0 +1,106 @@
+package parts
+
+import (
+	"io"
+	"net"
+	"sync"
+	"testing"
+)
+
+// A Line lies between a client and a server, and can be cut.
+type Line struct {
+	// Address is where the client connects to.
+	Address string
+
+	server   string
+	listener net.Listener
+	running  sync.WaitGroup
+
+	mu    sync.Mutex
+	isCut bool
+	conns map[net.Conn]struct{}
+}
+
+// NewLine lays a line to a server's address. It ends with the test.
+func NewLine(tb testing.TB, server string) *Line {
+	tb.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatalf("lay a line: %v", err)
+	}
+	l := &Line{Address: listener.Addr().String(), server: server, listener: listener, conns: map[net.Conn]struct{}{}}
+	l.running.Go(l.accept)
+	tb.Cleanup(func() {
+		_ = listener.Close()
+		l.Cut()
+		l.running.Wait()
+	})
+	return l
+}
+
+// Cut ends all connections, and those that are made from now on.
+func (l *Line) Cut() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.isCut = true
+	for conn := range l.conns {
+		_ = conn.Close()
+	}
+}
+
+// Mend lets connections be made again.
+func (l *Line) Mend() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.isCut = false
+}
+
+func (l *Line) accept() {
+	for {
+		client, err := l.listener.Accept()
+		if err != nil {
+			return // the test has ended
+		}
+		l.running.Go(func() { l.relay(client) })
+	}
+}
+
+// relay carries what both ends say until one hangs up.
+func (l *Line) relay(client net.Conn) {
+	defer client.Close()
+	server, err := net.Dial("tcp", l.server)
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	if !l.keep(client, server) {
+		return
+	}
+	defer l.drop(client, server)
+	ended := make(chan struct{}, 2)
+	for _, way := range [][2]net.Conn{{client, server}, {server, client}} {
+		l.running.Go(func() {
+			_, _ = io.Copy(way[0], way[1]) // a connection that was cut is what this is for
+			ended <- struct{}{}
+		})
+	}
+	<-ended
+}
+
+// keep notes connections, and reports whether the line is whole.
+func (l *Line) keep(conns ...net.Conn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, conn := range conns {
+		l.conns[conn] = struct{}{}
+	}
+	return !l.isCut
+}
+
+func (l *Line) drop(conns ...net.Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, conn := range conns {
+		delete(l.conns, conn)
+	}
+}

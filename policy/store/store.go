@@ -44,6 +44,11 @@ var (
 	ErrUnavailable = errors.New("the store cannot be reached")
 	// ErrFull is of a store that takes no more.
 	ErrFull = errors.New("the store is full")
+	// ErrRefused is of a store that does not let us: a password, or what a role may
+	// do. Nothing was changed.
+	ErrRefused = errors.New("the store refuses")
+	// ErrTooLarge is of a change that the store cannot take in one step.
+	ErrTooLarge = errors.New("the change is too large")
 	// ErrGone is of a revision whose texts are no longer kept.
 	ErrGone = errors.New("the revision is no longer kept")
 )

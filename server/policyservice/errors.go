@@ -99,6 +99,10 @@ func (s *Service) storeError(err error) error {
 		code, mend = connect.CodeAborted, "others change the policies all the time; try again"
 	case errors.Is(err, store.ErrFull):
 		code, mend = connect.CodeResourceExhausted, "nothing was changed; give the store more space, or let it compact"
+	case errors.Is(err, store.ErrRefused):
+		code, mend = connect.CodeFailedPrecondition, "nothing was changed"
+	case errors.Is(err, store.ErrTooLarge):
+		code, mend = connect.CodeResourceExhausted, "nothing was changed; make it in several steps"
 	case errors.Is(err, store.ErrGone):
 		code, mend = connect.CodeFailedPrecondition, "choose a later revision"
 	}

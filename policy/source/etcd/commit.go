@@ -164,7 +164,7 @@ func (c *commit) try(ctx context.Context, t transaction) (mod int64, err error) 
 
 // isRefusal reports whether etcd has said that it did not make a change.
 func isRefusal(err error) bool {
-	return errors.Is(err, store.ErrFull) || errors.Is(err, ErrRefused) || errors.Is(err, ErrTooLarge)
+	return errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrRefused) || errors.Is(err, store.ErrTooLarge)
 }
 
 // giveUp ends a commit that got no answer.
@@ -186,8 +186,9 @@ func (c *commit) giveUp(ctx context.Context, maybe bool, said error) (mod int64,
 		}
 		return 0, store.ErrMoved
 	}
-	// Nobody has made a change of that number yet: ours may still be under way.
-	return 0, fmt.Errorf("%w: %w", store.ErrUnknown, said)
+	// Nobody has made a change of that number yet: ours may still be under way. What
+	// was said is not wrapped, for it is that nothing was made.
+	return 0, fmt.Errorf("%w: %v", store.ErrUnknown, said) //nolint:errorlint // see above
 }
 
 // judge says what an answer of the transaction means.

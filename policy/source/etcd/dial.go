@@ -29,7 +29,7 @@ type dialer struct {
 	password string
 	closed   bool
 
-	// asked is whether etcd has asked for a client certificate and got none.
+	// asked is whether etcd has asked for a client certificate.
 	asked atomic.Bool
 }
 
@@ -161,11 +161,13 @@ func (r *rotating) ClientHandshake(ctx context.Context, authority string, conn n
 		return nil, nil, err
 	}
 	config.ServerName = r.server
-	if len(config.Certificates) == 0 {
-		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			r.asked.Store(true)
-			return &tls.Certificate{}, nil
-		}
+	given := &tls.Certificate{}
+	if len(config.Certificates) > 0 {
+		given = &config.Certificates[0]
+	}
+	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		r.asked.Store(true)
+		return given, nil
 	}
 	return credentials.NewTLS(config).ClientHandshake(ctx, authority, conn)
 }

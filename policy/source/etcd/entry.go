@@ -52,7 +52,7 @@ func sealEntry(id string, entry *store.Entry, to *blobs) (value []byte, sum stri
 		return nil, "", err
 	case len(to.order) > maxBlobs || len(value) > maxValue/2:
 		return nil, "", fmt.Errorf("the change takes %d blobs and %d bytes, and %d and %d are the limits; make it in several steps: %w",
-			len(to.order), len(value), maxBlobs, maxValue/2, ErrTooLarge)
+			len(to.order), len(value), maxBlobs, maxValue/2, store.ErrTooLarge)
 	}
 	return value, sum, nil
 }

@@ -158,6 +158,14 @@ func setDefault[T ~int | ~int64](value *T, otherwise T) {
 	}
 }
 
+// shown says which client certificate etcd was shown.
+func (o *Options) shown() string {
+	if o.CertFile == "" {
+		return "none is given"
+	}
+	return "perhaps does not take the one in " + o.CertFile
+}
+
 // check says what is wrong with the options.
 func (o *Options) check() error {
 	if len(o.Endpoints) == 0 {
@@ -266,11 +274,11 @@ func (s *Store) explained(ctx context.Context, err error) error {
 		return ended
 	}
 	said := s.options.explain(failed.err, failed.cause)
-	if errors.Is(said, ErrRefused) {
+	if errors.Is(said, store.ErrRefused) {
 		s.dial.renew()
 	}
-	if errors.Is(said, store.ErrUnavailable) && s.dial.asked.Load() {
-		said = fmt.Errorf("%w; etcd asks for a client certificate, and none is given", said)
+	if errors.Is(said, store.ErrUnavailable) && s.dial.asked.Load() && isHungUp(said) {
+		return fmt.Errorf("%w; etcd asks for a client certificate, and %s", said, s.options.shown())
 	}
 	return said
 }

@@ -31,14 +31,6 @@ const (
 	mendForeign = "something else writes below the prefix; delete the key, and give corsgate a prefix of its own"
 )
 
-// Errors beside those of package store.
-var (
-	// ErrTooLarge is of a change that is too large for a transaction.
-	ErrTooLarge = errors.New("the change is too large")
-	// ErrRefused is of an etcd that does not let us: the user or its role.
-	ErrRefused = errors.New("etcd refuses")
-)
-
 // A fault is what is wrong with a key: code, reason and mend.
 type fault struct{ code, reason, mend string }
 
@@ -76,18 +68,18 @@ func (o *Options) explain(err, cause error) error {
 		}
 	}
 	switch {
-	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrFull), errors.Is(err, ErrRefused):
+	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrFull), errors.Is(err, store.ErrRefused):
 		return err
 	case is(err, rpctypes.ErrNoSpace):
 		return fmt.Errorf("%w: etcd has reached its quota: compact it, defragment each member, raise --quota-backend-bytes if it is small, and then disarm the alarm (etcdctl alarm disarm)", store.ErrFull)
 	case is(err, rpctypes.ErrRequestTooLarge), is(err, rpctypes.ErrTooManyOps):
-		return fmt.Errorf("%w for etcd, whose --max-request-bytes must be 1.5 MiB at least, as it is by default", ErrTooLarge)
+		return fmt.Errorf("%w for etcd, whose --max-request-bytes must be 1.5 MiB at least, as it is by default", store.ErrTooLarge)
 	case is(err, rpctypes.ErrAuthFailed):
-		return fmt.Errorf("%w the user name or the password: see that the user exists (etcdctl user get) and that the password file holds its password", ErrRefused)
+		return fmt.Errorf("%w: etcd knows no such user, or another password: see that the user exists (etcdctl user get) and that the password file holds its password", store.ErrRefused)
 	case is(err, rpctypes.ErrPermissionDenied):
-		return fmt.Errorf("%w, permission denied: grant the user's role what docs/etcd.md lists (etcdctl role grant-permission)", ErrRefused)
+		return fmt.Errorf("%w, permission denied: grant the user's role what docs/etcd.md lists (etcdctl role grant-permission)", store.ErrRefused)
 	case is(err, rpctypes.ErrUserEmpty):
-		return fmt.Errorf("%w whom it does not know: it asks for a user and a password, or for a client certificate that names a user", ErrRefused)
+		return fmt.Errorf("%w: etcd asks for a user and a password, or for a client certificate that names a user", store.ErrRefused)
 	case errors.Is(err, context.Canceled):
 		return err
 	default:
@@ -112,6 +104,18 @@ func plain(err error) error {
 		text = strings.TrimPrefix(text, "Error while dialing: ")
 	}
 	return errors.New(text)
+}
+
+// isHungUp reports whether an error may be of a server that has refused a client
+// certificate: it hangs up, and its reason is often lost on the way.
+func isHungUp(err error) bool {
+	text := err.Error()
+	for _, sign := range []string{"remote error: tls", "broken pipe", "connection reset", "EOF"} {
+		if strings.Contains(text, sign) {
+			return true
+		}
+	}
+	return false
 }
 
 // neverSent reports whether an error says that there was no connection, so that a

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/corsgate/corsgate/policy/store"
 )
 
 // Tend keeps the store small: where the log has grown it writes a checkpoint, and
@@ -175,7 +177,7 @@ func (s *Store) tend(ctx context.Context, due <-chan struct{}) {
 		}
 		switch err := s.Tend(ctx); {
 		case err == nil || ctx.Err() != nil:
-		case errors.Is(err, ErrRefused):
+		case errors.Is(err, store.ErrRefused):
 			// A replica that may only read leaves it to the others.
 			s.logger.LogAttrs(ctx, slog.LevelInfo, "this replica may not tidy etcd, and leaves it to others", slog.Any("error", err))
 			return

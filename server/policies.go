@@ -75,8 +75,6 @@ type Policies struct {
 	metrics *metrics
 	logger  *slog.Logger
 	now     func() time.Time
-	// told, unless nil, is told what became of each snapshot.
-	told func(snapshot source.Snapshot, problems policy.Problems, set *policy.Set)
 
 	live   atomic.Pointer[live]
 	status atomic.Pointer[Status]
@@ -124,11 +122,7 @@ func (p *Policies) Load(ctx context.Context, snapshot source.Snapshot) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 
-	delivered := snapshot
 	set, problems := p.settle(&snapshot)
-	if p.told != nil {
-		defer p.told(delivered, problems, set)
-	}
 	attempted := p.now()
 	if len(problems.Errors()) > 0 {
 		status := *p.status.Load()

@@ -42,12 +42,11 @@ type Options struct {
 	SocketMode fs.FileMode
 	// TLS secures what Listen names.
 	TLS TLSOptions
+	// MayBeEmpty says that there may be no policy at all, as in a store whose policies
+	// come one by one. Otherwise that is taken for a mistake.
+	MayBeEmpty bool
 	// Webhook is how the validating webhook of a Kubernetes cluster is answered.
 	Webhook WebhookOptions
-	// Report, unless nil, is told what became of each snapshot: the problems that
-	// reading and compiling found, and the set that came into force, nil where the
-	// snapshot was rejected. It must not block.
-	Report func(snapshot source.Snapshot, problems policy.Problems, set *policy.Set)
 	// AdminTLS secures what Admin names. Where it names authorities, a client may
 	// show a certificate, by which the policy service knows it.
 	AdminTLS TLSOptions
@@ -158,9 +157,8 @@ func New(src source.Source, options Options) (*Server, error) {
 		pages:     pages,
 		replicaID: cmp.Or(options.ReplicaID, someReplicaID()),
 	}
-	s.policies.told = options.Report
 	m.staleness, m.snapshotSaved = s.staleness, s.snapshotSaved
-	s.policies.mayBeEmpty = options.Store != nil
+	s.policies.mayBeEmpty = options.MayBeEmpty || options.Store != nil
 	s.service = s.newService()
 	return s, nil
 }

@@ -18,7 +18,7 @@ func (p *Policies) settle(snapshot *source.Snapshot) (*policy.Set, policy.Proble
 	options := p.options
 	options.Now, options.Breaches = p.now(), policy.BreachesBarred
 	settled := settle.Compile(snapshot.Documents, p.good.Documents, options)
-	if settled.Set == nil || len(settled.Set.Policies()) == 0 {
+	if settled.Set == nil || len(settled.Set.Policies()) == 0 && !p.mayBeEmpty {
 		return nil, problems
 	}
 	snapshot.Documents = settled.Documents

@@ -109,6 +109,8 @@ func (s *Server) load(ctx context.Context, snapshot source.Snapshot) bool {
 		return false
 	}
 	if keeper, ok := s.source.(source.Keeper); ok {
+		// Without what was set aside, which could not stand in for anything.
+		snapshot.Documents = s.policies.Status().Documents
 		keeper.Good(snapshot)
 	}
 	return true

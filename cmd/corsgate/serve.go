@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/corsgate/corsgate/policy/source/kubernetes"
 	"github.com/corsgate/corsgate/server"
 )
 
@@ -85,6 +86,11 @@ func runServe(ctx context.Context, logTo io.Writer, settings *serveSettings) err
 	options.Abort, options.Reload, options.Loaded = abort, reload, opened.report
 	if opened.etcd != nil {
 		options.Store, options.Fleet = opened.etcd, opened.etcd
+	}
+	if cluster := opened.cluster; cluster != nil {
+		// A cluster is there before its first policy, which comes through the webhook.
+		options.MayBeEmpty = true
+		options.Webhook.Fresh, options.Webhook.Ours = cluster.Documents, kubernetes.Ours
 	}
 	instance, err := server.New(opened.Source, options)
 	if err != nil {

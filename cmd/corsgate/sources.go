@@ -21,6 +21,9 @@ type sources struct {
 	// etcd keeps policies that the policy service may change. It is nil where none is
 	// named.
 	etcd *etcd.Store
+	// cluster is the Kubernetes cluster among them, or nil.
+	cluster *kubernetes.Source
+
 	// loaded are told what became of each snapshot.
 	loaded []func(source.Snapshot, policy.Problems, *policy.Set)
 	// units run as long as the server does.
@@ -82,6 +85,7 @@ func (o *sources) openCluster(c *clusterSettings, logger *slog.Logger) (source.S
 	if err != nil {
 		return nil, err
 	}
+	o.cluster = cluster
 	o.closers = append(o.closers, func() error {
 		cluster.Close()
 		return nil

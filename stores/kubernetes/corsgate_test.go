@@ -50,7 +50,7 @@ func run(tb testing.TB, of *kubernetes.Source, name string, options server.Optio
 	must(tb, err)
 	options.Listen = []string{"127.0.0.1:0"}
 	options.Logger = slog.New(slog.NewTextHandler(r.log, nil))
-	options.Report = writer.Report
+	options.Loaded = writer.Report
 	ready := make(chan server.Bound, 1)
 	options.Ready = func(bound server.Bound) { ready <- bound }
 	r.server, err = server.New(of, options)

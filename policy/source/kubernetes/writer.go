@@ -2,7 +2,7 @@ package kubernetes
 
 import (
 	"context"
-	"errors"
+	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -43,7 +43,7 @@ type StatusOptions struct {
 	// Namespace is where the lease lies. Empty, it is that of this pod, or else
 	// "default".
 	Namespace string
-	// Identity is this replica's name, which no other may have.
+	// Identity is what this replica is called. It need not be unique.
 	Identity string
 	// Now is the time; nil is the clock.
 	Now func() time.Time
@@ -76,9 +76,8 @@ type report struct {
 
 // NewStatusWriter returns a writer for the objects that a source reads.
 func NewStatusWriter(of *Source, options StatusOptions) (*StatusWriter, error) {
-	if options.Identity == "" {
-		return nil, errors.New("a replica that writes the status of policies needs a name of its own; give it one with --replica-id")
-	}
+	// Two that took each other for one would both write.
+	options.Identity += "_" + rand.Text()
 	leases, err := coordinationv1.NewForConfigAndClient(of.config, of.transport)
 	if err != nil {
 		return nil, fmt.Errorf("make a client for leases: %w", err)

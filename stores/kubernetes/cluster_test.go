@@ -172,6 +172,8 @@ func decode(tb testing.TB, data []byte) []*unstructured.Unstructured {
 // eventually waits until something is so.
 func eventually(tb testing.TB, what string, is func() bool) {
 	tb.Helper()
+	began := time.Now()
+	defer func() { tb.Logf("%s: %s", what, time.Since(began).Round(time.Millisecond)) }()
 	bound := time.After(patience)
 	for !is() {
 		select {

@@ -92,7 +92,7 @@ func (w *warned) take() string {
 
 // webhookOptions is how a replica answers the webhook of the cluster that it reads.
 func webhookOptions(of *kubernetes.Source, dir string) server.Options {
-	return server.Options{Webhook: server.WebhookOptions{
+	return server.Options{MayBeEmpty: true, Webhook: server.WebhookOptions{
 		Address: "127.0.0.1:0",
 		TLS:     server.TLSOptions{CertFile: filepath.Join(dir, "tls.crt"), KeyFile: filepath.Join(dir, "tls.key")},
 		Fresh:   of.Documents, Ours: kubernetes.Ours,
@@ -106,12 +106,13 @@ func TestWebhook(t *testing.T) {
 	for _, namespace := range []string{"corsgate", "shop", "books"} {
 		c.namespace(t, namespace)
 	}
-	c.apply(t, object(t, "CorsPolicy", "shop", "storefront", `{targets: [{hosts: [api.shop.example]}], origins: ["https://shop.example"]}`))
 	dir := t.TempDir()
 	ca := writeCertificate(t, dir, 1)
 	of := newSource(t, kubernetes.Options{Config: c.Config()})
+	// There is no policy yet.
 	r, stop := run(t, of, "one", webhookOptions(of, dir))
 	c.admit(t, r.bound.Webhook.String(), ca)
+	c.apply(t, object(t, "CorsPolicy", "shop", "storefront", `{targets: [{hosts: [api.shop.example]}], origins: ["https://shop.example"]}`))
 
 	warnings := &warned{}
 	config := c.Config()

@@ -3,7 +3,9 @@ package kubernetes
 import (
 	"context"
 	"crypto/sha256"
+	"io"
 	"log/slog"
+	"reflect"
 	"sync"
 	"time"
 
@@ -96,11 +98,19 @@ func (s *Source) listWatch(to *shelf) *cache.ListWatch {
 		},
 		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
 			w, err := at.Watch(ctx, options)
+			if err == nil && isEmpty(w) {
+				note(ctx, io.ErrUnexpectedEOF)
+				return w, nil
+			}
 			note(ctx, err)
 			return w, err //nolint:wrapcheck // the reflector looks at what it is
 		},
 	}
 }
+
+// isEmpty reports whether a watch is what client-go returns, as if nothing were wrong,
+// where a connection was closed before it said anything.
+func isEmpty(w watch.Interface) bool { return reflect.TypeOf(w) == reflect.TypeOf(watch.NewEmptyWatch()) }
 
 // A watching is one call of Watch, in the goroutine of its caller.
 type watching struct {

@@ -203,7 +203,7 @@ func TestRunRefusesToStart(t *testing.T) {
 			[]string{"policies.yaml:6:13", "policies.yaml:11:9"},
 		},
 		"no policies":         {newMemory(""), Options{}, []string{"there is no CorsPolicy"}},
-		"unreadable policies": {unreadable, Options{}, []string{"loading policies: the disk is gone"}},
+		"unreadable policies": {unreadable, Options{}, []string{"loading policies from memory: the disk is gone"}},
 		"busy ports": {
 			newMemory(shopPolicy),
 			Options{Listen: []string{busy.Addr().String(), "unix://" + path}, Admin: busy.Addr().String()},

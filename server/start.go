@@ -20,7 +20,7 @@ const (
 func (s *Server) loadFirst(ctx context.Context) error {
 	snapshot, err := s.readFirst(ctx)
 	if err != nil {
-		return fmt.Errorf("loading policies: %w", err)
+		return fmt.Errorf("loading policies from %s: %w", s.source, err)
 	}
 	if s.load(ctx, snapshot) {
 		return nil
@@ -50,7 +50,7 @@ func (s *Server) readFirst(ctx context.Context) (source.Snapshot, error) {
 		if trying.Err() == nil {
 			s.waiting.Store(&err)
 			s.logger.LogAttrs(ctx, slog.LevelWarn, "policies cannot be loaded yet; trying again",
-				slog.String("in", wait.String()), slog.String("error", err.Error()))
+				slog.String("source", s.source.String()), slog.String("in", wait.String()), slog.String("error", err.Error()))
 		}
 		again := time.NewTimer(wait)
 		select {

@@ -37,6 +37,7 @@ func savedShop(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "snapshot")
 	r := start(t, kept(t, newMemory(shopPolicy), path), Options{})
+	eventually(t, "it is saved", func() bool { return r.view().Snapshot.SavedAt != nil })
 	if err := r.stop(); err != nil {
 		t.Fatal(err)
 	}

@@ -296,7 +296,9 @@ func (s *Server) serveDecisions(ctx, running context.Context, tlsKeeper *keeper,
 // can never arrive in the wrong order. If watching fails, the set in force goes
 // on deciding, and everything that shows how loading stands says so.
 func (s *Server) follow(ctx context.Context) {
-	for ctx.Err() == nil {
+	// It watches once though ctx may have ended: a source that keeps what is good
+	// does so while it is watched.
+	for {
 		requested, err := s.watch(ctx)
 		if ctx.Err() != nil {
 			return

@@ -123,7 +123,7 @@ func readVariables(names, environ []string) (map[string]string, []error) {
 	variables, errs := map[string]string{}, []error(nil)
 	for _, entry := range slices.Sorted(slices.Values(environ)) {
 		variable, value, _ := strings.Cut(entry, "=")
-		if !strings.HasPrefix(variable, envPrefix) || isServiceVariable(variable) {
+		if !strings.HasPrefix(variable, envPrefix) || isServiceVariable(variable) || isClientVariable(variable) {
 			continue
 		}
 		if name, ok := known[variable]; ok {

@@ -32,12 +32,12 @@ var errGated = errors.New("the change does not pass")
 
 // diffOptions is how `diff` was called.
 type diffOptions struct {
-	before, after string
-	output        choice
-	failOn        choice
-	noPolicy      choice
-	accept        []string
-	examples      int
+	output   choice
+	failOn   choice
+	noPolicy choice
+	accept   []string
+	examples int
+	server   diffServerOptions
 }
 
 func newDiff(to streams) *cobra.Command {
@@ -45,6 +45,7 @@ func newDiff(to streams) *cobra.Command {
 		output:   newChoice(outputText, outputText, outputJSON, outputMarkdown),
 		failOn:   newChoice(failOnRisk, failOnNone, failOnChange, failOnWidening, failOnRisk),
 		noPolicy: newChoice(noPolicyDeny, noPolicyDeny, noPolicyPass),
+		server:   diffServerOptions{client: newClientSettings()},
 	}
 	command := &cobra.Command{
 		Use:   "diff OLD NEW",
@@ -53,6 +54,10 @@ func newDiff(to streams) *cobra.Command {
 the change means and not what it spells: for each target, which origins gain and
 which lose what. An origin that a wildcard covers now is not lost; policies that
 were moved, renamed, split or written in another order have not changed.
+
+Without OLD, NEW is compared with what is in the central store: the report is what
+apply -f NEW would mean. --from-revision and --to-revision compare with, or two,
+earlier revisions of the store.
 
 Lines that begin with + are gains of callers, - losses, ~ answers in other words,
 ! risks and = what is only written differently.
@@ -66,44 +71,35 @@ NEW is invalid. What does not pass is said by --fail-on:
 		Example: `  corsgate diff main/policies policies
   corsgate diff --fail-on widening main/policies policies
   corsgate diff -o markdown main/policies policies >comment.md
-  corsgate diff --accept unsafe_method,wildcard_widened main/policies policies`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 2 {
+  corsgate diff --accept unsafe_method,wildcard_widened main/policies policies
+  corsgate diff --server https://corsgate.internal:9192 policies
+  corsgate diff --from-revision 12 --to-revision 15`,
+		Args: func(command *cobra.Command, args []string) error {
+			if len(args) > 2 || len(args) < 2 && !options.server.given(command) {
 				return usagef("diff takes two arguments, and got %d; name the old and the new policies, as in: corsgate diff main/policies policies", len(args))
 			}
-			return nil
+			return options.server.check(command, args)
 		},
-		RunE: func(command *cobra.Command, args []string) error {
-			options.before, options.after = args[0], args[1]
-			return options.run(command.Context(), to)
-		},
+		RunE: func(command *cobra.Command, args []string) error { return options.run(command, to, args) },
 	}
 	options.output.flag(command, "output", "o", "how to write the report")
 	options.failOn.flag(command, "fail-on", "", "what does not pass")
 	options.noPolicy.flag(command, "no-policy", "", "what becomes of cross-origin requests that no policy governs, as told to serve")
 	command.Flags().StringSliceVar(&options.accept, "accept", nil, "codes of risks that pass")
 	command.Flags().IntVar(&options.examples, "examples", diff.DefaultExamples, "how many of many origins or targets to list; -1 is all")
+	options.server.addFlags(command)
 	return command
 }
 
-func (o *diffOptions) run(ctx context.Context, to streams) error {
+func (o *diffOptions) run(command *cobra.Command, to streams, args []string) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	// What a guardrail bars is compared as it serves; validate calls it an error.
-	options := policy.Options{Now: time.Now(), Breaches: policy.BreachesBarred}
-	if o.noPolicy.value == noPolicyPass {
-		options.NoPolicy = policy.DispositionPass
-	}
-	before, problemsBefore, err := readSide(ctx, o.before, options)
+	before, after, problems, err := o.sides(command, args)
 	if err != nil {
 		return err
 	}
-	after, problemsAfter, err := readSide(ctx, o.after, options)
-	if err != nil {
-		return err
-	}
-	if problems := slices.Concat(problemsBefore, problemsAfter); len(problems) > 0 {
+	if len(problems) > 0 {
 		for i := range problems {
 			if _, err := fmt.Fprintln(to.err, problems[i].Error()); err != nil {
 				return fmt.Errorf("writing problems: %w", err)
@@ -143,18 +139,37 @@ func (o *diffOptions) check() error {
 	return nil
 }
 
-// readSide reads and compiles the policies of one side. Only errors are among the
-// problems.
-func readSide(ctx context.Context, path string, options policy.Options) (diff.Side, policy.Problems, error) {
+// sides reads what is to be compared. Only errors are among the problems.
+func (o *diffOptions) sides(command *cobra.Command, args []string) (before, after diff.Side, problems policy.Problems, err error) {
+	// What a guardrail bars is compared as it serves; validate calls it an error.
+	options := policy.Options{Now: time.Now(), Breaches: policy.BreachesBarred}
+	if o.noPolicy.value == noPolicyPass {
+		options.NoPolicy = policy.DispositionPass
+	}
+	if o.server.asked(args) {
+		return o.server.sides(command, args, options)
+	}
+	var sides [2]diff.Side
+	for i, path := range args {
+		documents, found, err := readDocuments(command.Context(), path)
+		if err != nil {
+			return before, after, nil, err
+		}
+		var more policy.Problems
+		sides[i], more = compileSide(documents, found, options)
+		problems = append(problems, more...)
+	}
+	return sides[0], sides[1], problems, nil
+}
+
+// readDocuments reads the policies of a path.
+func readDocuments(ctx context.Context, path string) ([]policy.Document, policy.Problems, error) {
 	files := source.NewFile([]string{path}, source.FileOptions{Logger: slog.New(slog.DiscardHandler)})
 	snapshot, err := files.Load(ctx)
 	if err != nil {
-		return diff.Side{}, nil, fmt.Errorf("reading policies: %w", err)
+		return nil, nil, fmt.Errorf("reading policies: %w", err)
 	}
-	set, problems := policy.Compile(snapshot.Documents, options)
-	problems = slices.Concat(snapshot.Problems, problems).Errors()
-	problems.Sort()
-	return diff.Side{Set: set, Documents: snapshot.Documents, Options: options}, problems, nil
+	return snapshot.Documents, snapshot.Problems, nil
 }
 
 func (o *diffOptions) write(to streams, report *diff.Report) error {

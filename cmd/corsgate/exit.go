@@ -15,12 +15,14 @@ import (
 
 // What a command's exit code means.
 const (
-	exitOK      = 0
-	exitFailure = 1
-	exitUsage   = 2
-	exitInvalid = 3
-	exitFailed  = 4
-	exitGated   = 5
+	exitOK       = 0
+	exitFailure  = 1
+	exitUsage    = 2
+	exitInvalid  = 3
+	exitFailed   = 4
+	exitGated    = 5
+	exitConflict = 6
+	exitLagging  = 7
 )
 
 // errInvalid is of policies that are invalid, where the command has said so.
@@ -29,6 +31,10 @@ var errInvalid = errors.New("the policies are invalid")
 // errFailed is of policies that do not do what their tests expect, where the
 // command has said so.
 var errFailed = errors.New("the policies fail their tests")
+
+// errConflict is of a change that somebody else was ahead of, where the command
+// has said so.
+var errConflict = errors.New("somebody else has changed the policies")
 
 // usageError is of a command that was not called as it must be.
 type usageError struct{ err error }
@@ -46,6 +52,8 @@ func usagef(format string, args ...any) error { return &usageError{err: fmt.Erro
 func report(to io.Writer, command *cobra.Command, err error) int {
 	var usage *usageError
 	var problems policy.Problems
+	var refused *refusedError
+	var conflict *conflictError
 	switch {
 	case err == nil:
 		return exitOK
@@ -55,6 +63,16 @@ func report(to io.Writer, command *cobra.Command, err error) int {
 		return exitFailed
 	case errors.Is(err, errGated):
 		return exitGated
+	case errors.Is(err, errConflict):
+		return exitConflict
+	case errors.Is(err, errLagging):
+		return exitLagging
+	case errors.As(err, &conflict):
+		writeErrors(to, err)
+		return exitConflict
+	case errors.As(err, &refused) && len(refused.problems) > 0:
+		sayf(to, "%s\ncorsgate: %s; nothing was changed\n", sanitize(refused.Error()), countProblems(refused.problems))
+		return exitInvalid
 	case errors.As(err, &problems):
 		sayf(to, "%s\ncorsgate: %s; nothing is served\n", problems.Error(), countProblems(problems))
 		return exitInvalid

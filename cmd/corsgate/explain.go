@@ -269,8 +269,14 @@ func (o *explainOptions) write(to streams, console *explain.Console, e *explain.
 // showsColour reports whether a writer is a terminal, and whoever sits there has
 // nothing against colours (https://no-color.org).
 func showsColour(to io.Writer) bool {
-	file, ok := to.(*os.File)
-	if !ok || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
+	return isTerminal(to) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+// isTerminal reports whether somebody sits at the other end of a stream, or
+// nobody at all: /dev/null is a device, too.
+func isTerminal(stream any) bool {
+	file, ok := stream.(*os.File)
+	if !ok {
 		return false
 	}
 	info, err := file.Stat()

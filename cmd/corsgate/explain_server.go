@@ -3,14 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/corsgate/corsgate/policy/explain"
@@ -23,7 +21,6 @@ const (
 	askTimeout = 30 * time.Second
 	// maxExplanation is how much of a server's answer is read.
 	maxExplanation = 16 << 20
-	unixPrefix     = "unix://"
 )
 
 // askServer has a question answered by a running corsgate, through its admin
@@ -81,27 +78,4 @@ func readExplanation(address string, response *http.Response, body []byte) (*exp
 		return nil, fmt.Errorf("what answers at %s is not corsgate's admin listener: reading the explanation: %w", address, err)
 	}
 	return explanation, nil
-}
-
-// whyUnreachable says what keeps a server from being asked.
-func whyUnreachable(err error) string {
-	const mend = "; give the address of its --admin, by default " + defaultAdmin
-	switch {
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return "nothing is listening there" + mend
-	case errors.Is(err, syscall.ENOENT):
-		return "there is no such socket" + mend
-	case errors.Is(err, context.DeadlineExceeded):
-		return "it does not answer within " + shortDuration(askTimeout)
-	}
-	if name, ok := errors.AsType[*net.DNSError](err); ok {
-		return "the name " + name.Name + " cannot be found" + mend
-	}
-	if access, ok := errors.AsType[*net.OpError](err); ok {
-		return access.Err.Error() + mend
-	}
-	if detail, ok := errors.AsType[*url.Error](err); ok {
-		err = detail.Err
-	}
-	return err.Error() + mend
 }

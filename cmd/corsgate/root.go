@@ -40,8 +40,20 @@ replaced while it runs.`,
 	root.SetOut(to.out)
 	root.SetErr(to.err)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newServe(to), newValidate(to), newTest(to), newVersion(to), newDiff(to), newExplain(to), newToken(to))
+	addGroup(root, "Policies and the service:",
+		newServe(to), newValidate(to), newTest(to), newDiff(to), newExplain(to), newVersion(to))
+	addGroup(root, "The central store:",
+		newApply(to), newGet(to), newDelete(to), newOrigins(to), newHistory(to), newRollback(to), newExport(to), newStatus(to), newWatch(to), newToken(to))
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	return root
+}
+
+// addGroup adds commands that the help lists together.
+func addGroup(root *cobra.Command, title string, commands ...*cobra.Command) {
+	root.AddGroup(&cobra.Group{ID: title, Title: title})
+	for _, command := range commands {
+		command.GroupID = title
+	}
+	root.AddCommand(commands...)
 }

@@ -1,0 +1,78 @@
+package cli_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/corsgate/corsgate/stores/parts"
+)
+
+// The commands of the quick start run as they stand, one after the other in one
+// shell. Their ports are fixed, so that the shell has a network of its own where the
+// system allows that.
+func TestQuickStart(t *testing.T) {
+	t.Parallel()
+	doc, err := os.ReadFile("../../docs/central-store.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(string(doc), -1)
+	if len(blocks) < 5 {
+		t.Fatalf("the quick start has %d blocks of commands", len(blocks))
+	}
+	etcd := filepath.Join(os.Getenv(programFolder), "etcd")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", etcd, "go.etcd.io/etcd/server/v3").CombinedOutput(); err != nil {
+		t.Fatalf("build etcd: %v\n%s", err, out)
+	}
+	script := "set -eu -o pipefail\ntrap 'kill $(jobs -p); wait' EXIT\n"
+	for _, block := range blocks {
+		script += block[1]
+	}
+	dir := t.TempDir()
+	run := ownNetwork(t, script)
+	run.Dir = dir
+	run.Env = append(parts.Environment(), "PATH="+os.Getenv(programFolder)+string(os.PathListSeparator)+os.Getenv("PATH"))
+	out, err := run.CombinedOutput()
+	if err != nil {
+		logs, _ := filepath.Glob(filepath.Join(dir, "*.log"))
+		for _, log := range logs {
+			content, _ := os.ReadFile(log)
+			out = append(out, "\n"+log+"\n"+string(content)...)
+		}
+		t.Fatalf("the quick start fails: %v\n%s", err, out)
+	}
+	for _, want := range []string{
+		"would create CorsPolicy shop/storefront\n",
+		"created CorsPolicy shop/storefront\nrevision 1\nin force on 3 replicas after ",
+		"served by all 3 replicas\n",
+		"  + methods: DELETE",
+		"updated CorsOriginSet shop/partners",
+		"https://two.partner.example may DELETE https://api.shop.example/orders",
+		"+  methods: [GET, POST, DELETE]\n",
+		"revision 4\nin force on 3 replicas after ",
+		"ok: 1 policy, 1 origin set in 2 files",
+	} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("the quick start does not write %q", want)
+		}
+	}
+	if t.Failed() {
+		t.Logf("it writes\n%s", out)
+	}
+}
+
+// ownNetwork is a shell with a loopback of its own, or with everybody's.
+func ownNetwork(t *testing.T, script string) *exec.Cmd {
+	t.Helper()
+	const alone = "ip link set lo up && "
+	probe := exec.CommandContext(t.Context(), "unshare", "--user", "--map-root-user", "--net", "bash", "-c", alone+"true")
+	if err := probe.Run(); err != nil {
+		t.Logf("the quick start uses the ports of this machine: %v", err)
+		return exec.CommandContext(t.Context(), "bash", "-c", script)
+	}
+	return exec.CommandContext(t.Context(), "unshare", "--user", "--map-root-user", "--net", "bash", "-c", alone+"bash -c \"$1\"", "-", script)
+}

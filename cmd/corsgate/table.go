@@ -18,7 +18,7 @@ import (
 // whole.
 const (
 	whoWidth    = 20
-	whatWidth   = 48
+	whatWidth   = 60
 	whyWidth    = 40
 	columnSpace = 2
 	// none stands where there is nothing to say.

@@ -82,6 +82,27 @@ type metrics struct {
 	serviceRequests *prometheus.CounterVec
 }
 
+func newBuildInfo(build Build) prometheus.Gauge {
+	info := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "corsgate_build_info",
+		Help: "1, labelled with what this program was built from.",
+		ConstLabels: prometheus.Labels{
+			"version":   build.Version,
+			"revision":  build.Revision,
+			"goversion": runtime.Version(),
+		},
+	})
+	info.Set(1)
+	return info
+}
+
+func newServiceRequests() *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "corsgate_policy_service_requests_total",
+		Help: "Requests of the policy service that were answered, by method and gRPC code.",
+	}, []string{"method", "code"})
+}
+
 // newMetrics registers everything on a registry of its own, so that two servers
 // in one process do not meet.
 func newMetrics(build Build) *metrics {
@@ -128,12 +149,9 @@ func newMetrics(build Build) *metrics {
 			Name: "corsgate_store_revision",
 			Help: "The source's own number of the last change in force; 0 where the source does not count its changes.",
 		}),
-		staleness:     func() time.Duration { return 0 },
-		snapshotSaved: func() time.Time { return time.Time{} },
-		serviceRequests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "corsgate_policy_service_requests_total",
-			Help: "Requests of the policy service that were answered, by method and gRPC code.",
-		}, []string{"method", "code"}),
+		staleness:       func() time.Duration { return 0 },
+		snapshotSaved:   func() time.Time { return time.Time{} },
+		serviceRequests: newServiceRequests(),
 	}
 	staleness := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "corsgate_source_staleness_seconds",
@@ -143,23 +161,19 @@ func newMetrics(build Build) *metrics {
 		Name: "corsgate_snapshot_saved_timestamp_seconds",
 		Help: "When the last good policies were saved to the snapshot file, in seconds since 1970; 0 where they never were.",
 	}, func() float64 { return unixSeconds(m.snapshotSaved()) })
-	buildInfo := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "corsgate_build_info",
-		Help: "1, labelled with what this program was built from.",
-		ConstLabels: prometheus.Labels{
-			"version":   build.Version,
-			"revision":  build.Revision,
-			"goversion": runtime.Version(),
-		},
-	})
-	buildInfo.Set(1)
 	m.registry.MustRegister(
 		m.decisions, m.checkDuration, m.checkErrors, m.reloads, m.reloadSuccess, m.reloadTime,
-		m.policies, m.barred, m.revisionInfo, m.storeRevision, staleness, snapshotSaved, m.serviceRequests, buildInfo,
+		m.policies, m.barred, m.revisionInfo, m.storeRevision, staleness, snapshotSaved, m.serviceRequests, newBuildInfo(build),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
-	// A counter that is absent until its first event cannot be alerted on.
+	m.preset()
+	return m
+}
+
+// preset makes the counters' series: one that is absent until its first event cannot
+// be alerted on.
+func (m *metrics) preset() {
 	for _, cause := range []string{causeMalformed, causeNotLoaded, causeInternal, causePanic} {
 		m.checkErrors.WithLabelValues(cause)
 	}
@@ -169,7 +183,6 @@ func newMetrics(build Build) *metrics {
 	for _, method := range policyservice.Methods() {
 		m.serviceRequests.WithLabelValues(method, "ok")
 	}
-	return m
 }
 
 // unixSeconds returns a time as Prometheus has it, and zero for one that never was.

@@ -178,7 +178,7 @@ func (s *Server) Run(ctx context.Context) error {
 	// an early return must not leave a socket file behind.
 	defer listeners.close()
 
-	if err := s.openAccess(); err != nil {
+	if err := s.openAccess(ctx); err != nil {
 		return err
 	}
 	if s.access != nil {
@@ -213,11 +213,9 @@ func (s *Server) Run(ctx context.Context) error {
 	group, running := errgroup.WithContext(running)
 	if listeners.admin != nil {
 		s.adminAddr = listeners.admin.Addr()
-		//nolint:contextcheck // a handshake has a context of its own, which the TLS configuration uses
 		group.Go(func() error { return s.serveAdmin(running, listeners.admin, adminKeeper) })
 	}
 	if listeners.webhook != nil {
-		//nolint:contextcheck // a handshake has a context of its own, which the TLS configuration uses
 		group.Go(func() error { return s.serveWebhook(running, listeners.webhook, webhookKeeper) })
 	}
 	group.Go(func() error {
@@ -495,7 +493,7 @@ func (s *Server) serveAdmin(ctx context.Context, listener net.Listener, tlsKeepe
 	server := newAdminServer(s.adminHandler(), s.logger)
 	serve := server.Serve
 	if tlsKeeper != nil {
-		server.TLSConfig = tlsKeeper.config()
+		server.TLSConfig = tlsKeeper.config() //nolint:contextcheck // a handshake has a context of its own
 		serve = func(listener net.Listener) error { return server.ServeTLS(listener, "", "") }
 	}
 	group, ctx := errgroup.WithContext(ctx)

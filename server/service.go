@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -98,11 +99,11 @@ func (s *Server) viewers(next http.HandlerFunc) http.HandlerFunc {
 
 // openAccess reads the access file, if there is one. What is wrong with it is not
 // wrong with the policies, and so it is told as another error.
-func (s *Server) openAccess() error {
+func (s *Server) openAccess(ctx context.Context) error {
 	if s.options.AccessFile == "" {
 		return nil
 	}
-	file, err := access.Open(s.options.AccessFile, s.logger)
+	file, err := access.Open(ctx, s.options.AccessFile, s.logger)
 	if err != nil {
 		return errors.New(err.Error())
 	}
@@ -159,7 +160,7 @@ func (s *Server) adminAddress() string {
 	if err != nil {
 		return text
 	}
-	return net.JoinHostPort(host, fmt.Sprint(addr.Port))
+	return net.JoinHostPort(host, strconv.Itoa(addr.Port))
 }
 
 // announce lets the fleet know what is in force here, until ctx ends.

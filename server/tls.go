@@ -31,9 +31,10 @@ type TLSOptions struct {
 }
 
 // forAdmin returns the options as those of the admin listener.
-func (o TLSOptions) forAdmin() TLSOptions {
-	o.admin = true
-	return o
+func (o *TLSOptions) forAdmin() TLSOptions {
+	admin := *o
+	admin.admin = true
+	return admin
 }
 
 // Enabled says whether the listener speaks TLS.

@@ -92,7 +92,7 @@ func (s *Server) freshDocuments(ctx context.Context) ([]policy.Document, error) 
 func (s *Server) serveWebhook(ctx context.Context, listener net.Listener, tlsKeeper *keeper) error {
 	server := &http.Server{
 		Handler:           s.webhookHandler(),
-		TLSConfig:         httpTLS(tlsKeeper),
+		TLSConfig:         httpTLS(tlsKeeper), //nolint:contextcheck // a handshake has a context of its own
 		ReadHeaderTimeout: adminHeaderTimeout,
 		ReadTimeout:       webhookReadTimeout,
 		WriteTimeout:      webhookWriteTimeout,

@@ -30,7 +30,7 @@ func TestToken(t *testing.T) {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	file, err := access.Open(path, slog.New(slog.DiscardHandler))
+	file, err := access.Open(t.Context(), path, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}

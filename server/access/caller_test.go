@@ -60,8 +60,10 @@ func TestMayChange(t *testing.T) {
 		"every host":                   {secretB, access.Thing{Kind: "CorsPolicy", Namespace: "shop", Name: "web-x"}, []string{"*"}, "decides about the host *,"},
 		"no targets":                   {secretB, access.Thing{Kind: "CorsPolicy", Namespace: "shop", Name: "web-x", Everywhere: true}, nil, "it has no targets"},
 		"a set that others use": {
-			secretB, access.Thing{Kind: "CorsOriginSet", Namespace: "shop", Name: "web-x", Because: "CorsPolicy pay/x, which uses it,"},
-			[]string{"pay.example"}, "CorsPolicy pay/x, which uses it, decides about the host pay.example",
+			secretB,
+			access.Thing{Kind: "CorsOriginSet", Namespace: "shop", Name: "web-x", Because: "CorsPolicy pay/x, which uses it,"},
+			[]string{"pay.example"},
+			"CorsPolicy pay/x, which uses it, decides about the host pay.example",
 		},
 		"a set for all hosts":       {secretB, access.Thing{Kind: "CorsOriginSet", Name: "partners", Everywhere: true}, []string{"pay.example", "*"}, ""},
 		"hosts of another binding":  {secretB, access.Thing{Kind: "CorsPolicy", Namespace: "shop", Name: "web-x"}, []string{"pay.example"}, "decides about the host pay.example"},

@@ -41,7 +41,7 @@ type stamp struct {
 
 // Open reads an access file; here, and only here, a bad one is an error, of type
 // policy.Problems.
-func Open(path string, logger *slog.Logger) (*File, error) {
+func Open(ctx context.Context, path string, logger *slog.Logger) (*File, error) {
 	f := &File{path: path, logger: logger, now: time.Now, issuers: map[issuerSettings]*issuer{}}
 	// Stamped before it is read: a change in between is seen at the next look.
 	f.stamp = f.look()
@@ -50,7 +50,7 @@ func Open(path string, logger *slog.Logger) (*File, error) {
 		return nil, problems
 	}
 	f.replace(rules)
-	f.warn(problems)
+	f.warn(ctx, problems)
 	return f, nil
 }
 
@@ -114,13 +114,13 @@ func (f *File) current(ctx context.Context) *Rules {
 	}
 	f.replace(rules)
 	f.logger.LogAttrs(ctx, slog.LevelInfo, "access file loaded", slog.String("file", f.path))
-	f.warn(problems)
+	f.warn(ctx, problems)
 	return f.rules
 }
 
-func (f *File) warn(problems policy.Problems) {
+func (f *File) warn(ctx context.Context, problems policy.Problems) {
 	if len(problems) > 0 {
-		f.logger.LogAttrs(context.Background(), slog.LevelWarn, "the access file is odd", slog.Any("problems", lines(problems)))
+		f.logger.LogAttrs(ctx, slog.LevelWarn, "the access file is odd", slog.Any("problems", lines(problems)))
 	}
 }
 

@@ -44,7 +44,7 @@ func open(t *testing.T, text string) *access.File {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "access.yaml")
 	put(t, path, text)
-	file, err := access.Open(path, slog.New(slog.DiscardHandler))
+	file, err := access.Open(t.Context(), path, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestReload(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "access.yaml")
 	put(t, path, rolesFile)
 	var log bytes.Buffer
-	file, err := access.Open(path, slog.New(slog.NewTextHandler(&log, nil)))
+	file, err := access.Open(t.Context(), path, slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +221,7 @@ func TestOpenErrors(t *testing.T) {
 		missing: "none.yaml: the access file cannot be read: no such file or directory; name a file that this user may read",
 		large:   "large.yaml: the access file cannot be read: it is larger than 1 MiB",
 	} {
-		_, err := access.Open(path, slog.New(slog.DiscardHandler))
+		_, err := access.Open(t.Context(), path, slog.New(slog.DiscardHandler))
 		var problems policy.Problems
 		if !errors.As(err, &problems) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)

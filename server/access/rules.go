@@ -38,11 +38,11 @@ func Read(file string, data []byte) (*Rules, policy.Problems) {
 		known: map[string]string{}, problems: problems,
 	}
 	for i := range docs {
-		b.identities(rootOf(&docs[i]).field("spec"), docs[i].Message.(*corsgatev1.CorsAccess).GetSpec()) //nolint:forcetypeassert,errcheck // ReadAccess reads no other kind
+		b.identities(rootOf(&docs[i]).field("spec"), docs[i].Message.(*corsgatev1.CorsAccess).GetSpec()) //nolint:forcetypeassert // ReadAccess reads no other kind
 	}
 	for i := range docs {
 		at := rootOf(&docs[i]).field("spec").field(fieldOfBindings)
-		for j, binding := range docs[i].Message.(*corsgatev1.CorsAccess).GetSpec().GetBindings() { //nolint:forcetypeassert,errcheck // the same
+		for j, binding := range docs[i].Message.(*corsgatev1.CorsAccess).GetSpec().GetBindings() { //nolint:forcetypeassert // the same
 			b.binding(at.item(j), binding)
 		}
 	}

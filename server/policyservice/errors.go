@@ -81,8 +81,7 @@ func findingsOf(problems policy.Problems) []*corsgatev1.Finding {
 
 // storeError says what a store could not do.
 func (s *Service) storeError(err error) error {
-	var already *connect.Error
-	if errors.As(err, &already) {
+	if _, already := errors.AsType[*connect.Error](err); already {
 		return err
 	}
 	code, mend := connect.CodeInternal, "corsgate's log may say more"

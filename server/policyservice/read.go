@@ -36,7 +36,7 @@ func (s *Service) List(ctx context.Context, request *connect.Request[corsgatev1.
 	response := &corsgatev1.ListResponse{}
 	add := func(record *store.Record) {
 		key := record.Key
-		if (m.GetKind() == "" || key.Kind == m.GetKind()) && (m.Namespace == nil || key.Namespace == m.GetNamespace()) && //nolint:protogetter // nil is not empty here
+		if (m.GetKind() == "" || key.Kind == m.GetKind()) && (m.Namespace == nil || key.Namespace == m.GetNamespace()) &&
 			strings.HasPrefix(key.Name, m.GetNamePrefix()) {
 			response.Documents = append(response.Documents, documentOf(record))
 		}

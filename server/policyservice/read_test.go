@@ -17,11 +17,10 @@ import (
 	"github.com/corsgate/corsgate/server/policyservice"
 )
 
-// TestHistory goes through a history of five changes, and back to the second.
-func TestHistory(t *testing.T) {
-	t.Parallel()
+// fiveChanges is a service whose store has a history.
+func fiveChanges(t *testing.T) *setting {
+	t.Helper()
 	s := serve(t, nil)
-	ctx := short(t)
 	s.mustApply(t, shop)
 	s.mustApply(t, pay+"---\n"+partners)
 	s.mustApply(t, shop+"  methods: [GET]\n")
@@ -32,43 +31,65 @@ func TestHistory(t *testing.T) {
 	if err != nil || edited.GetChanges()[0].GetOriginsAdded() != 1 || edited.GetChanges()[0].GetOriginsRemoved() != 0 {
 		t.Fatalf("%v, %v", edited, err)
 	}
-	ref := &corsgatev1.DocumentRef{Kind: "CorsPolicy", Name: "shop"}
-	if _, err := s.client.Delete(ctx, connect.NewRequest(&corsgatev1.DeleteRequest{Refs: []*corsgatev1.DocumentRef{ref}})); err != nil {
+	if _, err := s.client.Delete(short(t), connect.NewRequest(&corsgatev1.DeleteRequest{Refs: []*corsgatev1.DocumentRef{shopRef()}})); err != nil {
 		t.Fatal(err)
 	}
+	return s
+}
 
-	history := func(request *corsgatev1.HistoryRequest) ([]string, bool) {
-		t.Helper()
-		response, err := s.client.History(ctx, connect.NewRequest(request))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var lines []string
-		for _, entry := range response.Msg.GetEntries() {
-			for _, change := range entry.GetChanges() {
-				lines = append(lines, fmt.Sprintf("%d %s %s %d %d %+d %q %d", entry.GetRevision(), change.GetChange(), change.GetRef().GetName(),
-					len(change.GetBefore()), len(change.GetAfter()), change.GetOriginsAdded()-change.GetOriginsRemoved(), entry.GetReason(), entry.GetRolledBackTo()))
-			}
-		}
-		return lines, response.Msg.GetMore()
+func shopRef() *corsgatev1.DocumentRef {
+	return &corsgatev1.DocumentRef{Kind: "CorsPolicy", Name: "shop"}
+}
+
+// lines is a history, a line for what became of each document.
+type lines struct {
+	lines []string
+	more  bool
+}
+
+func (s *setting) history(t *testing.T, request *corsgatev1.HistoryRequest) lines {
+	t.Helper()
+	response, err := s.client.History(short(t), connect.NewRequest(request))
+	if err != nil {
+		t.Fatal(err)
 	}
-	all, more := history(&corsgatev1.HistoryRequest{})
+	out := lines{more: response.Msg.GetMore()}
+	for _, entry := range response.Msg.GetEntries() {
+		for _, change := range entry.GetChanges() {
+			out.lines = append(out.lines, fmt.Sprintf("%d %s %s %d %d %+d %q %d", entry.GetRevision(), change.GetChange(), change.GetRef().GetName(),
+				len(change.GetBefore()), len(change.GetAfter()), change.GetOriginsAdded()-change.GetOriginsRemoved(), entry.GetReason(), entry.GetRolledBackTo()))
+		}
+	}
+	return out
+}
+
+// TestHistory goes through a history of five changes.
+func TestHistory(t *testing.T) {
+	t.Parallel()
+	s := fiveChanges(t)
+	all := s.history(t, &corsgatev1.HistoryRequest{})
 	want := []string{
 		`5 CHANGE_KIND_DELETED shop 0 0 +0 "" 0`, `4 CHANGE_KIND_UPDATED partners 0 0 +1 "ticket 7" 0`, `3 CHANGE_KIND_UPDATED shop 0 0 +0 "" 0`,
 		`2 CHANGE_KIND_CREATED partners 0 0 +1 "" 0`, `2 CHANGE_KIND_CREATED pay 0 0 +0 "" 0`, `1 CHANGE_KIND_CREATED shop 0 0 +0 "" 0`,
 	}
-	if diff := cmp.Diff(want, all); diff != "" || more {
-		t.Errorf("all, more: %v (-want +got):\n%s", more, diff)
+	if diff := cmp.Diff(want, all.lines); diff != "" || all.more {
+		t.Errorf("all, more: %v (-want +got):\n%s", all.more, diff)
 	}
-	one, more := history(&corsgatev1.HistoryRequest{Ref: ref, Limit: 2, Texts: true})
+	one := s.history(t, &corsgatev1.HistoryRequest{Ref: shopRef(), Limit: 2, Texts: true})
 	n := len(shop) + len("  methods: [GET]\n")
-	if diff := cmp.Diff([]string{fmt.Sprintf(`5 CHANGE_KIND_DELETED shop %d 0 +0 "" 0`, n), fmt.Sprintf(`3 CHANGE_KIND_UPDATED shop %d %d +0 "" 0`, len(shop), n)}, one); diff != "" || !more {
-		t.Errorf("one document, more: %v (-want +got):\n%s", more, diff)
+	if diff := cmp.Diff([]string{fmt.Sprintf(`5 CHANGE_KIND_DELETED shop %d 0 +0 "" 0`, n), fmt.Sprintf(`3 CHANGE_KIND_UPDATED shop %d %d +0 "" 0`, len(shop), n)}, one.lines); diff != "" || !one.more {
+		t.Errorf("one document, more: %v (-want +got):\n%s", one.more, diff)
 	}
-	if rest, more := history(&corsgatev1.HistoryRequest{BeforeRevision: 2}); len(rest) != 1 || more {
-		t.Errorf("before 2: %v, %v", rest, more)
+	if rest := s.history(t, &corsgatev1.HistoryRequest{BeforeRevision: 2}); len(rest.lines) != 1 || rest.more {
+		t.Errorf("before 2: %+v", rest)
 	}
+}
 
+// TestBack reads what was at a revision, and goes back to it.
+func TestBack(t *testing.T) {
+	t.Parallel()
+	s := fiveChanges(t)
+	ctx := short(t)
 	old, err := s.client.Get(ctx, connect.NewRequest(&corsgatev1.GetRequest{Revision: 2}))
 	if err != nil {
 		t.Fatal(err)
@@ -89,8 +110,9 @@ func TestHistory(t *testing.T) {
 	if err != nil || now.Msg.GetRevision() != 6 || len(now.Msg.GetDocuments()) != 3 || now.Msg.GetDocuments()[0].GetText() != partners || now.Msg.GetDocuments()[2].GetText() != shop {
 		t.Errorf("after the rollback: %v, %v", now, err)
 	}
-	if latest, _ := history(&corsgatev1.HistoryRequest{Limit: 1}); len(latest) != 2 || !strings.HasSuffix(latest[0], `"it was better" 2`) {
-		t.Errorf("the rollback in the history: %v", latest)
+	latest := s.history(t, &corsgatev1.HistoryRequest{Limit: 1})
+	if len(latest.lines) != 2 || !strings.HasSuffix(latest.lines[0], `"it was better" 2`) {
+		t.Errorf("the rollback in the history: %v", latest.lines)
 	}
 }
 

@@ -47,7 +47,7 @@ func placeOf(states []*store.State) string {
 
 // compose returns what all sources would hold together if the store held a state.
 // A document that another source holds too is that one's.
-func compose(state *store.State, others map[store.Key]policy.Document, written map[store.Key]policy.Document) []policy.Document {
+func compose(state *store.State, others, written map[store.Key]policy.Document) []policy.Document {
 	stored, _ := state.Documents()
 	all := make([]policy.Document, 0, len(stored)+len(others))
 	for i := range stored {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"connectrpc.com/connect"
@@ -68,18 +69,19 @@ func (s *Service) follow(ctx context.Context, w *watch, after int64) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	entries, ended := make(chan store.Entry), make(chan error, 1)
-	go func() {
+	var over sync.WaitGroup
+	over.Go(func() {
 		ended <- s.options.Store.Follow(ctx, after, func(entry store.Entry) {
 			select {
 			case entries <- entry:
 			case <-ctx.Done():
 			}
 		})
-	}()
+	})
 	// Nobody may still use the stream, or the store, after this returns.
 	defer func() {
 		cancel()
-		<-ended
+		over.Wait()
 	}()
 	ticker := time.NewTicker(keepAlive)
 	defer ticker.Stop()
@@ -101,7 +103,6 @@ func (s *Service) follow(ctx context.Context, w *watch, after int64) error {
 				return err
 			}
 		case err := <-ended:
-			ended <- err
 			if err == nil || ctx.Err() != nil {
 				return nil
 			}

@@ -30,7 +30,7 @@ const (
 func (s *Service) Apply(ctx context.Context, request *connect.Request[corsgatev1.ApplyRequest]) (*connect.Response[corsgatev1.ApplyResponse], error) {
 	m := request.Msg
 	response, err := s.attempt(ctx, &wish{
-		method: methodApply, expected: m.ExpectedRevision, dryRun: m.GetDryRun(), reason: m.GetReason(), //nolint:protogetter // nil is not zero here
+		method: methodApply, expected: m.ExpectedRevision, dryRun: m.GetDryRun(), reason: m.GetReason(),
 		make: func(ctx context.Context, head *store.State, v *view) (store.Change, error) {
 			change, err := changeOf(m)
 			if err == nil && m.GetPrune() {
@@ -111,7 +111,7 @@ func prune(ctx context.Context, change *store.Change, head *store.State, v *view
 func (s *Service) Delete(ctx context.Context, request *connect.Request[corsgatev1.DeleteRequest]) (*connect.Response[corsgatev1.DeleteResponse], error) {
 	m := request.Msg
 	response, err := s.attempt(ctx, &wish{
-		method: methodDelete, expected: m.ExpectedRevision, dryRun: m.GetDryRun(), reason: m.GetReason(), //nolint:protogetter // nil is not zero here
+		method: methodDelete, expected: m.ExpectedRevision, dryRun: m.GetDryRun(), reason: m.GetReason(),
 		make: func(_ context.Context, head *store.State, _ *view) (store.Change, error) {
 			change, err := changeOf(&corsgatev1.ApplyRequest{Delete: m.GetRefs()})
 			if err != nil {
@@ -155,7 +155,7 @@ func notFound(missing []string, where string) error {
 func (s *Service) Rollback(ctx context.Context, request *connect.Request[corsgatev1.RollbackRequest]) (*connect.Response[corsgatev1.RollbackResponse], error) {
 	m := request.Msg
 	response, err := s.attempt(ctx, &wish{
-		method: methodRollback, expected: m.ExpectedRevision, dryRun: m.GetDryRun(), reason: m.GetReason(), //nolint:protogetter // nil is not zero here
+		method: methodRollback, expected: m.ExpectedRevision, dryRun: m.GetDryRun(), reason: m.GetReason(),
 		make: func(ctx context.Context, head *store.State, _ *view) (store.Change, error) {
 			if m.GetRevision() <= 0 {
 				return store.Change{}, invalid("revision is %d; name the revision to go back to, from 1", m.GetRevision())

@@ -57,7 +57,13 @@ func TestApply(t *testing.T) {
 	if again.GetChanged() || again.GetRevision() != 1 || len(again.GetChanges()) != 0 {
 		t.Errorf("the same once more: %v", again)
 	}
-	records := s.log.audits(t)
+	checkAudits(t, s.log.audits(t))
+}
+
+// checkAudits checks the records of a dry run, of the change, and of the same once
+// more.
+func checkAudits(t *testing.T, records []map[string]any) {
+	t.Helper()
 	if len(records) != 3 {
 		t.Fatalf("%d audit records", len(records))
 	}
@@ -278,7 +284,7 @@ func roles(t *testing.T) (s *setting, boss, editor, reader corsgatev1connect.Pol
 	if err := os.WriteFile(path, fmt.Appendf(nil, rolesFile, tokens[0].SHA256, tokens[1].SHA256, tokens[2].SHA256), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	file, err := access.Open(path, slog.New(slog.DiscardHandler))
+	file, err := access.Open(t.Context(), path, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -350,7 +356,7 @@ func TestRights(t *testing.T) {
 	expect(t, err, connect.CodeUnauthenticated, "without saying who they are")
 
 	// What is left of the editor's after a prune is what it may not change.
-	if err := apply(editor, &corsgatev1.ApplyRequest{Files: files(strings.Replace(shop, "name: shop", "name: only", 1)).Files, Prune: true}); err != nil {
+	if err := apply(editor, &corsgatev1.ApplyRequest{Files: files(strings.Replace(shop, "name: shop", "name: only", 1)).GetFiles(), Prune: true}); err != nil {
 		t.Fatal(err)
 	}
 	head, _ := s.store.Head(t.Context())

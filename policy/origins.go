@@ -80,7 +80,18 @@ type originIndex struct {
 	hosts map[string][]entry
 	// tails holds patterns with wildcards, by the literal end of their host.
 	tails map[string][]entry
+	// tailLengths is how long those ends are: most hosts of strangers have none as
+	// long, and need not be looked for.
+	tailLengths lengthSet
 }
+
+// A lengthSet is a set of lengths, of which those that differ by 256 count as one:
+// no host is as long.
+type lengthSet [4]uint64
+
+func (s *lengthSet) add(length int) { s[length/64%len(s)] |= 1 << (length % 64) }
+
+func (s *lengthSet) holds(length int) bool { return s[length/64%len(s)]>>(length%64)&1 != 0 }
 
 // An entry is a pattern and its place in the list.
 type entry struct {
@@ -129,6 +140,7 @@ func (x *originIndex) add(p *pattern, at int32, hash uint64) (twin int32, isTwin
 	case patternHost:
 		return addEntry(&x.hosts, p.host, entry{*p, at})
 	case patternSubdomains, patternGlob:
+		x.tailLengths.add(len(p.tail))
 		return addEntry(&x.tails, p.tail, entry{*p, at})
 	}
 	return 0, false
@@ -212,6 +224,9 @@ func (x *originIndex) findTail(o *origin) (at int32, ok bool) {
 			continue
 		}
 		head, tail := o.host[:i], o.host[i+1:]
+		if !x.tailLengths.holds(len(tail)) {
+			continue
+		}
 		entries := x.tails[tail]
 		for j := range entries {
 			if e := &entries[j]; e.scheme == o.scheme && e.matchesPort(o.port) && e.matchesHead(head) {

@@ -22,7 +22,8 @@ var update = flag.Bool("update", false, "write the transcripts anew")
 // Each transcript is what somebody sees who types its commands, one after the
 // other, before a store that is empty at first. What the commands write is
 // indented; lines of the standard error begin with "! ", and an exit code other
-// than 0 stands in brackets.
+// than 0 stands in brackets. Where an access file stands beside a transcript, it is
+// in force.
 func TestTranscripts(t *testing.T) {
 	t.Parallel()
 	scripts, err := filepath.Glob("testdata/*.txt")
@@ -43,7 +44,11 @@ func replay(t *testing.T, script string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shell := newShell(t)
+	var args []string
+	if access := strings.TrimSuffix(script, ".txt") + ".yaml"; exists(access) {
+		args = []string{"--access", access}
+	}
+	shell := newShell(t, args...)
 	var made strings.Builder
 	for line := range strings.Lines(string(content)) {
 		if command, ok := strings.CutPrefix(line, "$ "); ok {
@@ -70,7 +75,12 @@ type shell struct {
 	env    []string
 }
 
-func newShell(t *testing.T) *shell {
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+func newShell(t *testing.T, args ...string) *shell {
 	t.Helper()
 	policies, err := filepath.Abs("testdata/policies")
 	if err != nil {
@@ -80,8 +90,8 @@ func newShell(t *testing.T) *shell {
 	if err := os.CopyFS(filepath.Join(s.dir, "policies"), os.DirFS(policies)); err != nil {
 		t.Fatal(err)
 	}
-	s.server = parts.StartCorsgate(t, program(), "--etcd", parts.StartEtcd(t), "--replica-id", "replica-a",
-		"--listen", "unix://"+filepath.Join(t.TempDir(), "check.sock"), "--admin", "127.0.0.1:0")
+	s.server = parts.StartCorsgate(t, program(), append(args, "--etcd", parts.StartEtcd(t), "--replica-id", "replica-a",
+		"--listen", "unix://"+filepath.Join(t.TempDir(), "check.sock"), "--admin", "127.0.0.1:0")...)
 	s.env = append(parts.Environment(), "CORSGATE_SERVER="+s.server.Server(), "TZ=UTC",
 		"PATH="+os.Getenv(programFolder)+string(os.PathListSeparator)+os.Getenv("PATH"))
 	return s

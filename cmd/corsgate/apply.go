@@ -89,7 +89,7 @@ func (o *applyOptions) run(command *cobra.Command, to streams) error {
 	case o.prune && !o.dryRun && !o.yes && !o.canAsk(command, to):
 		return usagef("--prune removes documents, and there is nobody to ask here; look with --dry-run, then say --yes")
 	}
-	asked, err := o.client.connect(command)
+	asked, err := o.client.connect(command.Flags())
 	if err != nil {
 		return err
 	}

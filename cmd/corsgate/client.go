@@ -110,18 +110,20 @@ type client struct {
 	// base is the URL that requests go to, and server what the user calls it.
 	base, server string
 	timeout      time.Duration
+	// shows says that a token is shown.
+	shows bool
 }
 
 // connect makes a client. It opens nothing yet.
-func (s *clientSettings) connect(command *cobra.Command) (*client, error) {
-	if err := s.resolve(command.Flags()); err != nil {
+func (s *clientSettings) connect(flags *pflag.FlagSet) (*client, error) {
+	if err := s.resolve(flags); err != nil {
 		return nil, err
 	}
 	where, socket, err := parseServer(s.server.value)
 	if err != nil {
 		return nil, err
 	}
-	token, err := s.token(command.Flags())
+	token, err := s.token(flags)
 	if err != nil {
 		return nil, err
 	}
@@ -147,6 +149,7 @@ func (s *clientSettings) connect(command *cobra.Command) (*client, error) {
 			connect.WithSendGzip(), connect.WithCompressMinBytes(compressFrom),
 		),
 		web: web, base: where.String(), server: strings.TrimSuffix(s.server.value, "/"), timeout: s.timeout.value,
+		shows: token != "",
 	}, nil
 }
 

@@ -83,6 +83,9 @@ func (c *client) failure(err error) error {
 		}
 		return &conflictError{text: said, conflict: conflict}
 	case connect.CodeUnauthenticated:
+		if !c.shows {
+			said += "; --token-file and $" + tokenVariable + " show a token"
+		}
 		return fmt.Errorf("%s does not know who you are: %s", c.server, said)
 	case connect.CodePermissionDenied:
 		return fmt.Errorf("%s does not let you do that: %s", c.server, said)
@@ -148,8 +151,6 @@ func whyUnreachable(err error) string {
 		return "there is no such socket" + mend
 	case errors.Is(err, syscall.EACCES):
 		return "this user may not write to the socket; run as one who may"
-	case errors.Is(err, context.DeadlineExceeded):
-		return "it does not answer within " + shortDuration(askTimeout)
 	case errors.Is(err, http.ErrSchemeMismatch):
 		return "it speaks http and not https; write http://"
 	}

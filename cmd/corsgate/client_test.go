@@ -111,7 +111,7 @@ func TestServerErrors(t *testing.T) {
 		handler http.Handler
 		want    string
 	}{
-		"nobody":    {says(fails(connect.CodeUnauthenticated, "no token was shown; show one with --token-file")), "URL does not know who you are: no token was shown; show one with --token-file"},
+		"nobody":    {says(fails(connect.CodeUnauthenticated, "no token came")), "URL does not know who you are: no token came; --token-file and $CORSGATE_TOKEN show a token"},
 		"not you":   {says(fails(connect.CodePermissionDenied, "bob may only look")), "URL does not let you do that: bob may only look"},
 		"read only": {says(fails(connect.CodeFailedPrecondition, "the policies come from policies/, and are changed there")), "the policies come from policies/, and are changed there"},
 		"down":      {says(fails(connect.CodeUnavailable, "the store cannot be reached; nothing was changed")), "URL: the store cannot be reached; nothing was changed"},

@@ -52,7 +52,7 @@ func (o *deleteOptions) run(command *cobra.Command, to streams, args []string) e
 	if err != nil {
 		return err
 	}
-	asked, err := o.client.connect(command)
+	asked, err := o.client.connect(command.Flags())
 	if err != nil {
 		return err
 	}

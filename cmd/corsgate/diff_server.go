@@ -59,7 +59,7 @@ func (o *diffServerOptions) check(command *cobra.Command, args []string) error {
 // would make of it, or another revision.
 func (o *diffServerOptions) sides(command *cobra.Command, args []string, options policy.Options) (before, after diff.Side, problems policy.Problems, err error) {
 	ctx := command.Context()
-	asked, err := o.client.connect(command)
+	asked, err := o.client.connect(command.Flags())
 	if err != nil {
 		return before, after, nil, err
 	}

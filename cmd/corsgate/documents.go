@@ -133,7 +133,7 @@ func completeSets(settings *clientSettings) cobra.CompletionFunc {
 // documentNames asks the server for names. A shell that asks has no use for
 // errors.
 func documentNames(command *cobra.Command, settings *clientSettings, kind string, given []string) ([]string, cobra.ShellCompDirective) {
-	asked, err := settings.connect(command)
+	asked, err := settings.connect(command.Flags())
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/corsgate/corsgate/policy"
 	"github.com/corsgate/corsgate/policy/explain"
@@ -25,7 +26,8 @@ var errBlocked = fmt.Errorf("the request is not allowed: %w", errFailed)
 // explainOptions is how `explain` was called.
 type explainOptions struct {
 	policies list
-	server   text
+	client   clientSettings
+	flags    *pflag.FlagSet
 	noPolicy choice
 	output   choice
 	exitCode bool
@@ -45,7 +47,7 @@ type explained struct {
 }
 
 func newExplain(to streams) *cobra.Command {
-	options := explainOptions{output: outputChoice(), noPolicy: newChoice(noPolicyDeny, noPolicyDeny, noPolicyPass)}
+	options := explainOptions{client: newClientSettings(), output: outputChoice(), noPolicy: newChoice(noPolicyDeny, noPolicyDeny, noPolicyPass)}
 	command := &cobra.Command{
 		Use:   "explain --policy PATH… --origin ORIGIN --url URL",
 		Short: "Say why a browser may not do what a page asks",
@@ -70,8 +72,12 @@ invalid, 2 if it was called wrongly, and 1 if a server could not be asked.`,
   corsgate explain --server 127.0.0.1:9192 --origin https://shop.example --url https://api.shop.example/v1/orders
   corsgate explain --console "Access to fetch at 'https://…' from origin 'https://…' has been blocked by CORS policy: …"`,
 		Args: noArguments,
-		RunE: func(command *cobra.Command, _ []string) error { return options.run(command.Context(), to) },
+		RunE: func(command *cobra.Command, _ []string) error {
+			options.flags = command.Flags()
+			return options.run(command.Context(), to)
+		},
 	}
+	options.client.server.value = "" // its policies are asked for where it is named
 	options.addFlags(command)
 	return command
 }
@@ -80,7 +86,6 @@ func (o *explainOptions) addFlags(command *cobra.Command) {
 	flags := command.Flags()
 	flags.SortFlags = false
 	flags.Var(&o.policies, "policy", "`path` of a file or folder that holds policies; may be given more than once")
-	flags.Var(&o.server, "server", "`address` of the --admin of a running corsgate, host:port or unix:///path; its policies count")
 	flags.Var(&o.console, "console", "`text` of an error in a browser's console, or - to read it from the standard input")
 	flags.Var(&o.origin, "origin", "the page's `origin`, such as https://shop.example, or null")
 	flags.Var(&o.url, "url", "what the page calls")
@@ -96,6 +101,9 @@ func (o *explainOptions) addFlags(command *cobra.Command) {
 	o.noPolicy.flag(command, "no-policy", "", "what becomes of cross-origin requests that no policy governs, as told to serve")
 	o.output.flag(command, "output", "o", "how to write the explanation")
 	flags.BoolVar(&o.exitCode, "exit-code", false, "exit with 4 unless the call is allowed")
+	o.client.addFlags(command)
+	flags.Lookup("server").DefValue = ""
+	flags.Lookup("server").Usage = "`URL` of the --admin of a running corsgate, http://, https:// or unix:///path; its policies count"
 	for name, words := range map[string][]string{"mode": explain.Modes(), "fetch-site": explain.FetchSites()} {
 		// It fails only for a flag that is not there.
 		_ = command.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
@@ -157,7 +165,7 @@ func (o *explainOptions) run(ctx context.Context, to streams) error {
 }
 
 func (o *explainOptions) hasPolicies() bool {
-	return len(o.policies.values) > 0 || o.server.value != ""
+	return len(o.policies.values) > 0 || o.client.server.value != ""
 }
 
 // verdict is how the command ends.
@@ -203,7 +211,7 @@ func (o *explainOptions) question(values url.Values) (explain.Question, error) {
 	switch {
 	case !o.hasPolicies():
 		errs = append(errs, errors.New("no policies given; name a file or a folder with --policy PATH, or a running corsgate with --server ADDRESS"))
-	case len(o.policies.values) > 0 && o.server.value != "":
+	case len(o.policies.values) > 0 && o.client.server.value != "":
 		errs = append(errs, errors.New("--policy and --server are both given; the policies of which?"))
 	}
 	question, err := explain.ParseQuestion(values)
@@ -215,8 +223,13 @@ func (o *explainOptions) question(values url.Values) (explain.Question, error) {
 
 // explain asks the files or the server.
 func (o *explainOptions) explain(ctx context.Context, to streams, question explain.Question) (*explain.Explanation, error) {
-	if o.server.value != "" {
-		return askServer(ctx, o.server.value, &question)
+	if o.client.server.value != "" {
+		asked, err := o.client.connect(o.flags)
+		if err != nil {
+			return nil, err
+		}
+		defer asked.close()
+		return askServer(ctx, asked, &question)
 	}
 	files := source.NewFile(o.policies.values, source.FileOptions{Logger: slog.New(slog.DiscardHandler)})
 	snapshot, err := files.Load(ctx)

@@ -120,7 +120,7 @@ func TestExplainExitCodes(t *testing.T) {
 		"a mistyped flag":         {[]string{"explain", "--origi", "x"}, exitUsage, "corsgate: there is no flag --origi; did you mean --origin?\nRun 'corsgate explain --help' for how it is used.\n"},
 		"invalid policies":        {asked("--policy", bad), exitInvalid, "DIR/bad.yaml:7:13: spec.origins[0]: \"https://shop.example/path\" has a path, and an origin ends with its host or port; write \"https://shop.example\" [origin_path]\nDIR/bad.yaml:14:16: spec.credentials: wants true or false, found the text \"yes\"; write true [wrong_type]\ncorsgate: 2 errors; nothing can be explained before they are mended\n"},
 		"no server":               {asked("--server", "unix:///nowhere/corsgate.sock"), exitFailure, "corsgate: no corsgate can be asked at unix:///nowhere/corsgate.sock: there is no such socket; give the address of its --admin, by default 127.0.0.1:9192\n"},
-		"not an address":          {asked("--server", "%zz"), exitUsage, "corsgate: --server \"%zz\" is not an address; write host:port, as in 127.0.0.1:9192, or unix:///path\nRun 'corsgate explain --help' for how it is used.\n"},
+		"not an address":          {asked("--server", "%zz"), exitUsage, "corsgate: --server \"%zz\" is not the address of a server; write http://host:port or https://host:port, as in http://127.0.0.1:9192, or unix:///path\nRun 'corsgate explain --help' for how it is used.\n"},
 		"an argument":             {asked("more"), exitUsage, "corsgate: explain takes no arguments, and got \"more\"\nRun 'corsgate explain --help' for how it is used.\n"},
 		"console and --exit-code": {[]string{"explain", "--console", "TypeError: Failed to fetch", "--exit-code"}, exitFailed, ""},
 	} {
@@ -214,7 +214,7 @@ func TestExplainOtherServers(t *testing.T) {
 			t.Cleanup(func() { _ = other.Close(); <-finished })
 			address := listener.Addr().String()
 			got := run(t, "", asked("--server", "http://"+address+"/")...)
-			want := outcome{Code: exitFailure, Err: "corsgate: " + strings.ReplaceAll(test.want, "ADDRESS", address) + "\n"}
+			want := outcome{Code: exitFailure, Err: "corsgate: " + strings.ReplaceAll(test.want, "ADDRESS", "http://"+address) + "\n"}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}

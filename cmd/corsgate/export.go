@@ -63,7 +63,7 @@ func (o *exportOptions) run(command *cobra.Command, to streams) error {
 	if err := o.look(); err != nil {
 		return err
 	}
-	asked, err := o.client.connect(command)
+	asked, err := o.client.connect(command.Flags())
 	if err != nil {
 		return err
 	}

@@ -111,7 +111,7 @@ func (o *getOptions) run(command *cobra.Command, to streams) error {
 	if err != nil {
 		return err
 	}
-	asked, err := o.client.connect(command)
+	asked, err := o.client.connect(command.Flags())
 	if err != nil {
 		return err
 	}

@@ -106,7 +106,7 @@ func (o *historyOptions) run(command *cobra.Command, to streams, args []string) 
 			return err
 		}
 	}
-	asked, err := o.client.connect(command)
+	asked, err := o.client.connect(command.Flags())
 	if err != nil {
 		return err
 	}

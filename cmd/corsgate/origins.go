@@ -101,7 +101,7 @@ func (o *originsOptions) run(command *cobra.Command, to streams, verb string, ar
 	if err != nil {
 		return o.refused(to, err)
 	}
-	asked, err := o.client.connect(command)
+	asked, err := o.client.connect(command.Flags())
 	if err != nil {
 		return err
 	}
@@ -244,7 +244,7 @@ func (o *originsListOptions) run(command *cobra.Command, to streams, name string
 	if err != nil {
 		return err
 	}
-	asked, err := o.client.connect(command)
+	asked, err := o.client.connect(command.Flags())
 	if err != nil {
 		return err
 	}

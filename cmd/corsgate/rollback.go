@@ -48,7 +48,7 @@ func (o *rollbackOptions) run(command *cobra.Command, to streams) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	asked, err := o.client.connect(command)
+	asked, err := o.client.connect(command.Flags())
 	if err != nil {
 		return err
 	}

@@ -97,7 +97,7 @@ func (o *statusOptions) run(command *cobra.Command, to streams) error {
 	case o.interval.value <= 0:
 		return usagef("--interval must be longer than 0s")
 	}
-	asked, err := o.client.connect(command)
+	asked, err := o.client.connect(command.Flags())
 	if err != nil {
 		return err
 	}

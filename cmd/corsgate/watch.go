@@ -58,7 +58,7 @@ func (o *watchOptions) run(command *cobra.Command, to streams) error {
 	if o.count < 0 {
 		return usagef("--count is %d; it must be 1 or more, or 0 for no end", o.count)
 	}
-	asked, err := o.client.connect(command)
+	asked, err := o.client.connect(command.Flags())
 	if err != nil {
 		return err
 	}

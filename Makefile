@@ -40,6 +40,13 @@ test-envoys: ## The Envoy suite on every supported version of Envoy, as the tabl
 	go -C envoy run ./envoytable $(ENVOYS) | tee .cache/envoys.md
 	@sed -i -e '/<!-- table -->/,/<!-- .table -->/{//!d}' -e '/<!-- table -->/r .cache/envoys.md' docs/envoy.md
 
+.PHONY: fleet
+fleet: ## 10,000 changes and 66 kills before three replicas and three etcds, as the figures in docs/fleet.md
+	@mkdir -p .cache && rm -f .cache/fleet.md
+	FLEET_CHANGES=$${FLEET_CHANGES:-10000} FLEET_TABLE=$(CURDIR)/.cache/fleet.md go -C stores test -count 1 -timeout 60m -v ./fleet
+	@echo >> .cache/fleet.md
+	@sed -i -e '/<!-- figures -->/,/<!-- .figures -->/{//!d}' -e '/<!-- figures -->/r .cache/fleet.md' docs/fleet.md
+
 .PHONY: build
 build: ## Build bin/corsgate
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/corsgate ./cmd/corsgate

@@ -171,7 +171,7 @@ func fileName(document *corsgatev1.Document) (string, error) {
 	}
 	name := path.Join(ref.GetNamespace(), ref.GetName()+"."+kind+extension)
 	for _, part := range []string{ref.GetNamespace(), ref.GetName(), kind} {
-		if strings.ContainsAny(part, `/\`+"\x00") || strings.HasPrefix(part, ".") || part == "" && part != ref.GetNamespace() {
+		if strings.ContainsAny(part, `/\`+"\x00") || strings.HasPrefix(part, ".") || ref.GetName() == "" || kind == "" {
 			return "", fmt.Errorf("the server has a document %q, which cannot be the name of a file", refName(ref))
 		}
 	}

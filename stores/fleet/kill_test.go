@@ -49,11 +49,11 @@ func TestNothingIsLostWhenOneIsKilled(t *testing.T) {
 		}
 	}
 	traffic.end(t)
-	t.Logf("%d kills; %d changes, of which %d had to be asked for again; %d decisions, of which %d by another replica than was asked first",
-		k.kills, k.next, k.again, traffic.asked.Load(), traffic.elsewhere.Load())
-
 	f.awaitInStep(t)
 	f.checkHistory(t, k.next)
+	report(t, fmt.Sprintf("%d kills, each in the middle of a change: of %d changes, none was lost, and %d had to be asked for again; "+
+		"of %d decisions, none was lost or wrong,\nand %d were made by another replica than was asked first.\n",
+		k.kills, k.next, k.again, traffic.asked.Load(), traffic.elsewhere.Load()))
 }
 
 // A killer makes changes, one after the other, and kills while it does.

@@ -45,15 +45,15 @@ func (s *Service) attempt(ctx context.Context, w *wish) (*corsgatev1.ApplyRespon
 	record := &audit{method: w.method, who: by.caller.Name, peer: by.peer, why: w.reason, code: codeOK}
 	response, err := s.try(ctx, by.caller, w, record)
 	if err != nil {
-		record.code, record.problem, record.outcome = connect.CodeOf(err).String(), err.Error(), outcomeOf(err)
+		record.code, record.problem, record.outcome = connect.CodeOf(err).String(), err.Error(), outcomeOf(connect.CodeOf(err))
 	}
 	s.record(ctx, record)
 	return response, err
 }
 
 // outcomeOf says what became of a change that was not made.
-func outcomeOf(err error) string {
-	switch connect.CodeOf(err) {
+func outcomeOf(code connect.Code) string {
+	switch code {
 	case connect.CodePermissionDenied, connect.CodeUnauthenticated:
 		return outcomeRefused
 	case connect.CodeInvalidArgument, connect.CodeNotFound, connect.CodeFailedPrecondition:
@@ -178,8 +178,8 @@ func (s *Service) draft(ctx context.Context, caller *access.Caller, w *wish, hea
 	if len(problems.Errors()) > 0 {
 		return nil, withFindings(problems)
 	}
-	if len(others) > 0 && head.Revision() == 0 {
-		others = s.others(next) // an empty store had no document to tell others from
+	if len(others) > 0 && head.Len() == 0 {
+		others = s.others(next) // an empty store had no document to tell others by
 		before = compose(head, others, nil)
 	}
 	d := &draft{head: head, next: next, change: change, entry: entry, others: others, before: before, written: written(change.Put)}

@@ -111,7 +111,7 @@ func sameDocuments(a, b []policy.Document) bool {
 		return false
 	}
 	sorted := slices.Clone(a)
-	slices.SortFunc(sorted, func(a, b policy.Document) int { return compareKeys(documentKey(&a), documentKey(&b)) })
+	slices.SortFunc(sorted, func(a, b policy.Document) int { return compareKeys(a.Key(), b.Key()) })
 	for i := range sorted {
 		if sorted[i].Message != b[i].Message || sorted[i].File != b[i].File {
 			return false

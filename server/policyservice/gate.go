@@ -32,6 +32,10 @@ type session struct {
 	again func() (*access.Caller, error)
 	// extend gives the call more time to send.
 	extend func(time.Duration) error
+	// begun says that the request has been read, and that the call may last.
+	begun func()
+	// read is set when the message of the request has been read.
+	read bool
 }
 
 type sessionKey struct{}
@@ -43,7 +47,7 @@ func sessionOf(ctx context.Context) *session {
 	}
 	return &session{
 		caller: &access.Caller{}, again: func() (*access.Caller, error) { return nil, errDefect },
-		extend: func(time.Duration) error { return nil },
+		extend: func(time.Duration) error { return nil }, begun: func() {},
 	}
 }
 
@@ -74,24 +78,48 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.fail(w, r, method, one, err)
 		return
 	}
-	slots := g.service.calls
-	if method == methodWatch {
-		slots = g.service.watches
-	}
-	select {
-	case slots <- struct{}{}:
-		defer func() { <-slots }()
-	default:
-		g.fail(w, r, method, one, connect.NewError(connect.CodeResourceExhausted, fmt.Errorf("%d calls are being answered, and no more at once; try again", cap(slots))))
-		return
-	}
 	ctx := context.WithValue(r.Context(), sessionKey{}, one)
 	if method != methodWatch {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, callTimeout)
 		defer cancel()
 	}
+	leave, err := g.enter(ctx, method)
+	if err != nil {
+		g.fail(w, r, method, one, err)
+		return
+	}
+	defer leave()
 	g.next.ServeHTTP(w, r.WithContext(ctx))
+	if !one.read {
+		// Its message could not be read, and the caller has been told.
+		g.service.options.Observe(method, connect.CodeInvalidArgument.String())
+		g.audit(r, method, one, connect.CodeInvalidArgument, "the request could not be read")
+	}
+}
+
+// enter takes the place that a call needs, and returns what gives it back. Changes
+// wait for theirs: who applies many at once is no attacker.
+func (g *gate) enter(ctx context.Context, method string) (leave func(), err error) {
+	places := g.service.calls
+	switch method {
+	case methodWatch:
+		places = g.service.watches
+	case methodApply:
+		places = g.service.applies
+		select {
+		case places <- struct{}{}:
+			return func() { <-places }, nil
+		case <-ctx.Done():
+			return nil, connect.NewError(connect.CodeDeadlineExceeded, errBusy)
+		}
+	}
+	select {
+	case places <- struct{}{}:
+		return func() { <-places }, nil
+	default:
+		return nil, connect.NewError(connect.CodeResourceExhausted, fmt.Errorf("%d calls are being answered, and no more at once; try again", cap(places)))
+	}
 }
 
 // admit says who makes a request and gives it its time. The listener's own
@@ -123,11 +151,9 @@ func (g *gate) admit(w http.ResponseWriter, r *http.Request, method string) (*se
 	if err := errors.Join(controller.SetReadDeadline(deadline), controller.SetWriteDeadline(deadline)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return one, connect.NewError(connect.CodeInternal, fmt.Errorf("give the call its time: %w", err))
 	}
-	if method == methodWatch {
-		// Its request is read at once, and then nothing more; over HTTP/1.1 the end of
-		// that time would look like the client's going away.
-		_ = controller.SetReadDeadline(time.Time{})
-	}
+	// Over HTTP/1.1 the end of the time for reading would look like the client's going
+	// away.
+	one.begun = func() { _ = controller.SetReadDeadline(time.Time{}) }
 	one.extend = func(d time.Duration) error {
 		err := controller.SetWriteDeadline(time.Now().Add(d))
 		if errors.Is(err, http.ErrNotSupported) {
@@ -135,9 +161,9 @@ func (g *gate) admit(w http.ResponseWriter, r *http.Request, method string) (*se
 		}
 		return err
 	}
-	if r.ContentLength > maxMessage {
+	if limit := maxRequest(method); r.ContentLength > int64(limit) {
 		return one, connect.NewError(connect.CodeResourceExhausted, fmt.Errorf(
-			"the request has %d MiB, and %d are the limit; send fewer files at once", r.ContentLength>>20, maxMessage>>20)) //nolint:mnd // bytes to MiB
+			"the request has %d MiB, and %d are the limit of %s; send it in parts", r.ContentLength>>20, limit>>20, method)) //nolint:mnd // bytes to MiB
 	}
 	return one, nil
 }
@@ -155,7 +181,7 @@ func (g *gate) audit(r *http.Request, method string, one *session, code connect.
 	if !writes(method) {
 		return
 	}
-	record := audit{method: method, peer: r.RemoteAddr, outcome: outcomeRefused, code: code.String(), problem: why}
+	record := audit{method: method, peer: r.RemoteAddr, outcome: outcomeOf(code), code: code.String(), problem: why}
 	if one != nil && one.caller != nil {
 		record.who = one.caller.Name
 	}

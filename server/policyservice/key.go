@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"google.golang.org/protobuf/proto"
-
-	"github.com/corsgate/corsgate/policy"
 	"github.com/corsgate/corsgate/policy/document"
 	"github.com/corsgate/corsgate/policy/spelling"
 	"github.com/corsgate/corsgate/policy/store"
@@ -28,17 +25,6 @@ func keyOf(ref *corsgatev1.DocumentRef) store.Key {
 // refOf writes a key as the service sends it.
 func refOf(key store.Key) *corsgatev1.DocumentRef {
 	return &corsgatev1.DocumentRef{Kind: key.Kind, Namespace: key.Namespace, Name: key.Name}
-}
-
-// documentKey returns the key of a document.
-func documentKey(doc *policy.Document) store.Key { return messageKey(doc.Message) }
-
-func messageKey(message proto.Message) store.Key {
-	key := store.Key{Kind: string(message.ProtoReflect().Descriptor().Name())}
-	if named, ok := message.(interface{ GetMetadata() *corsgatev1.Metadata }); ok {
-		key.Namespace, key.Name = named.GetMetadata().GetNamespace(), named.GetMetadata().GetName()
-	}
-	return key
 }
 
 func compareKeys(a, b store.Key) int {

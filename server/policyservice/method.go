@@ -52,6 +52,7 @@ func (o observer) count(procedure string, err error) {
 // WrapUnary counts calls that have one answer.
 func (o observer) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 	return func(ctx context.Context, request connect.AnyRequest) (connect.AnyResponse, error) {
+		sessionOf(ctx).read = true
 		response, err := next(ctx, request)
 		o.count(request.Spec().Procedure, err)
 		return response, err
@@ -66,6 +67,7 @@ func (observer) WrapStreamingClient(next connect.StreamingClientFunc) connect.St
 // WrapStreamingHandler counts calls that last, when they end.
 func (o observer) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
 	return func(ctx context.Context, conn connect.StreamingHandlerConn) error {
+		sessionOf(ctx).read = true // what cannot be read is an error of next
 		err := next(ctx, conn)
 		o.count(conn.Spec().Procedure, err)
 		return err

@@ -63,13 +63,13 @@ func (s *Service) List(ctx context.Context, request *connect.Request[corsgatev1.
 // inForce returns the documents in force, ordered by key.
 func (s *Service) inForce() []policy.Document {
 	docs := slices.Clone(s.options.InForce().Documents)
-	slices.SortFunc(docs, func(a, b policy.Document) int { return compareKeys(documentKey(&a), documentKey(&b)) })
+	slices.SortFunc(docs, func(a, b policy.Document) int { return compareKeys(a.Key(), b.Key()) })
 	return docs
 }
 
 // recordOf describes a document that no store keeps.
 func recordOf(doc *policy.Document) store.Record {
-	record := store.Record{Key: documentKey(doc)}
+	record := store.Record{Key: doc.Key()}
 	if m, ok := doc.Message.(*corsgatev1.CorsOriginSet); ok {
 		record.Origins = len(m.GetSpec().GetOrigins())
 	}
@@ -185,11 +185,11 @@ func (s *Service) getInForce(keys []store.Key) (*corsgatev1.GetResponse, error) 
 	byKey := map[store.Key]*policy.Document{}
 	docs := s.inForce()
 	for i := range docs {
-		byKey[documentKey(&docs[i])] = &docs[i]
+		byKey[docs[i].Key()] = &docs[i]
 	}
 	if len(keys) == 0 {
 		for i := range docs {
-			keys = append(keys, documentKey(&docs[i]))
+			keys = append(keys, docs[i].Key())
 		}
 	}
 	var missing []string

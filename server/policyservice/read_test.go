@@ -140,6 +140,10 @@ func TestReadErrors(t *testing.T) {
 	}
 	_, err = s.client.Delete(ctx, connect.NewRequest(&corsgatev1.DeleteRequest{Refs: []*corsgatev1.DocumentRef{{Kind: "CorsPolicy", Name: "none"}}}))
 	expect(t, err, connect.CodeNotFound, "there is no CorsPolicy none in revision 1 of memory")
+	_, err = s.client.Delete(ctx, connect.NewRequest(&corsgatev1.DeleteRequest{}))
+	expect(t, err, connect.CodeInvalidArgument, "refs names 0 documents; name from 1 to 20000")
+	_, err = s.client.List(ctx, connect.NewRequest(&corsgatev1.ListRequest{NamePrefix: strings.Repeat("x", 5<<20)}))
+	expect(t, err, connect.CodeResourceExhausted, "the request has 5 MiB, and 4 are the limit of List")
 	_, err = s.client.Explain(ctx, connect.NewRequest(&corsgatev1.ExplainRequest{Url: "nowhere"}))
 	expect(t, err, connect.CodeInvalidArgument, "no origin; say where the page comes from")
 	_, err = s.client.Explain(ctx, connect.NewRequest(&corsgatev1.ExplainRequest{Origin: "https://a.example", Url: "https://b.example"}))
@@ -300,6 +304,12 @@ func TestErrorsAsJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if code, text := s.post(t, "Apply", "application/json", `{"fils": []}`); code != http.StatusBadRequest || !strings.Contains(text, `unknown field \"fils\"`) {
+		t.Errorf("what cannot be read: %d %s", code, text)
+	}
+	if records := s.log.audits(t); len(records) != 1 || records[0]["outcome"] != "invalid" || records[0]["who"] != "local:127.0.0.1" {
+		t.Errorf("audit records of what cannot be read: %v", records)
+	}
 	code, text := s.post(t, "Apply", "application/json", string(body))
 	var told struct {
 		Code, Message string
@@ -319,7 +329,7 @@ func TestErrorsAsJSON(t *testing.T) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.codes["Apply invalid_argument"] != 1 {
+	if s.codes["Apply invalid_argument"] != 2 {
 		t.Errorf("codes: %v", s.codes)
 	}
 }

@@ -26,7 +26,7 @@ func newView(together []policy.Document, state *store.State) *view {
 	v := &view{byKey: make(map[store.Key]*policy.Document, len(docs)), users: map[store.Key][]*policy.Document{}}
 	for i := range docs {
 		doc := &docs[i]
-		key := documentKey(doc)
+		key := doc.Key()
 		v.byKey[key] = doc
 		m, ok := doc.Message.(*corsgatev1.CorsPolicy)
 		if !ok {
@@ -64,7 +64,7 @@ func (v *view) mayChange(caller *access.Caller, key store.Key, there bool) *acce
 	}
 	for _, user := range v.users[key] {
 		thing := access.Thing{
-			Kind: key.Kind, Namespace: key.Namespace, Name: key.Name, Because: documentKey(user).String() + ", which uses it,",
+			Kind: key.Kind, Namespace: key.Namespace, Name: key.Name, Because: user.Key().String() + ", which uses it,",
 		}
 		addHosts(&thing, user)
 		if refusal := caller.MayChange(&thing); refusal != nil {

@@ -28,6 +28,10 @@ const (
 	// those that last are.
 	maxCalls   = 64
 	maxWatches = 1000
+	// maxApplies is how many changes are read at once, which may all be large; others
+	// wait. maxQuestion is how large a request may be that is no change.
+	maxApplies  = 8
+	maxQuestion = 4 << 20
 	// callTimeout is how long one may take, from its first byte to its last.
 	callTimeout = 2 * time.Minute
 	// keepAlive is how often a watch says that it still lives, and sendTimeout how
@@ -88,6 +92,7 @@ type Service struct {
 	comparing chan struct{}
 
 	calls   chan struct{}
+	applies chan struct{}
 	watches chan struct{}
 	// closed ends what lasts.
 	closed context.Context //nolint:containedctx // it is the life of the service and not of a call
@@ -111,7 +116,8 @@ func New(options Options) *Service {
 	closed, cancel := context.WithCancel(context.Background())
 	return &Service{
 		options: options, logger: options.Logger, closed: closed, close: cancel,
-		turn: make(chan struct{}, 1), comparing: make(chan struct{}, 1), calls: make(chan struct{}, maxCalls), watches: make(chan struct{}, maxWatches),
+		turn: make(chan struct{}, 1), comparing: make(chan struct{}, 1), calls: make(chan struct{}, maxCalls),
+		applies: make(chan struct{}, maxApplies), watches: make(chan struct{}, maxWatches),
 	}
 }
 
@@ -122,7 +128,9 @@ func (s *Service) Close() { s.close() }
 // end, and what answers there.
 func (s *Service) Handler() (string, http.Handler) {
 	options := []connect.HandlerOption{
-		connect.WithReadMaxBytes(maxMessage),
+		connect.WithConditionalHandlerOptions(func(spec connect.Spec) []connect.HandlerOption {
+			return []connect.HandlerOption{connect.WithReadMaxBytes(maxRequest(methodOf(spec.Procedure)))}
+		}),
 		connect.WithCodec(strictJSON{name: "json"}),
 		connect.WithCodec(strictJSON{name: "json; charset=utf-8"}),
 		connect.WithCompressMinBytes(1 << 10),
@@ -131,6 +139,14 @@ func (s *Service) Handler() (string, http.Handler) {
 	}
 	path, handler := corsgatev1connect.NewPolicyServiceHandler(s, options...)
 	return path, &gate{service: s, next: handler, refuse: connect.NewErrorWriter(options...), prefix: path}
+}
+
+// maxRequest is how large a request of a method may be.
+func maxRequest(method string) int {
+	if method == methodApply {
+		return maxMessage
+	}
+	return maxQuestion
 }
 
 // recovered is what a caller gets where a defect was caught.

@@ -25,7 +25,7 @@ func (s *Service) others(states ...*store.State) map[store.Key]policy.Document {
 	others := map[store.Key]policy.Document{}
 	for _, doc := range s.options.InForce().Documents {
 		if prefix == "" || !strings.HasPrefix(doc.File, prefix) {
-			others[documentKey(&doc)] = doc
+			others[doc.Key()] = doc
 		}
 	}
 	return others
@@ -51,7 +51,7 @@ func compose(state *store.State, others, written map[store.Key]policy.Document) 
 	stored, _ := state.Documents()
 	all := make([]policy.Document, 0, len(stored)+len(others))
 	for i := range stored {
-		key := documentKey(&stored[i])
+		key := stored[i].Key()
 		if _, hidden := others[key]; hidden {
 			continue
 		}
@@ -64,7 +64,7 @@ func compose(state *store.State, others, written map[store.Key]policy.Document) 
 	for _, doc := range others {
 		all = append(all, doc)
 	}
-	slices.SortFunc(all, func(a, b policy.Document) int { return compareKeys(documentKey(&a), documentKey(&b)) })
+	slices.SortFunc(all, func(a, b policy.Document) int { return compareKeys(a.Key(), b.Key()) })
 	return all
 }
 
@@ -76,7 +76,7 @@ func written(files []store.Text) map[store.Key]policy.Document {
 	for _, file := range files {
 		read, _ := document.Read(file.File, []byte(file.Data))
 		for _, doc := range read {
-			docs[documentKey(&doc)] = doc
+			docs[doc.Key()] = doc
 		}
 	}
 	return docs
@@ -126,7 +126,7 @@ const breachCode = "guardrail_"
 // compileOptions are those for looking at policies before they come into force:
 // whatever breaches a guardrail is an error.
 func (s *Service) compileOptions() policy.Options {
-	return policy.Options{NoPolicy: s.options.Policy.NoPolicy, Now: s.options.Now()}
+	return policy.Options{NoPolicy: s.options.Policy.NoPolicy, Now: s.options.Now(), Previous: s.options.InForce().Set}
 }
 
 // elsewhere says which documents of the change another source holds. A new one is

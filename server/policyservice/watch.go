@@ -32,6 +32,7 @@ func (s *Service) Watch(ctx context.Context, request *connect.Request[corsgatev1
 	case after == 0:
 		after = head.Revision()
 	}
+	sessionOf(ctx).begun()
 	w := &watch{session: sessionOf(ctx), stream: stream, texts: request.Msg.GetTexts(), revision: head.Revision()}
 	if err := w.send(nil); err != nil {
 		return err

@@ -113,9 +113,15 @@ func (s *Service) Delete(ctx context.Context, request *connect.Request[corsgatev
 	response, err := s.attempt(ctx, &wish{
 		method: methodDelete, expected: m.ExpectedRevision, dryRun: m.GetDryRun(), reason: m.GetReason(),
 		make: func(_ context.Context, head *store.State, _ *view) (store.Change, error) {
-			change, err := changeOf(&corsgatev1.ApplyRequest{Delete: m.GetRefs()})
-			if err != nil {
-				return change, err
+			var change store.Change
+			if n := len(m.GetRefs()); n == 0 || n > maxNamed {
+				return change, invalid("refs names %d documents; name from 1 to %d", n, maxNamed)
+			}
+			for i, ref := range m.GetRefs() {
+				if err := checkRef(fmt.Sprintf("refs[%d]", i), ref); err != nil {
+					return change, err
+				}
+				change.Delete = append(change.Delete, keyOf(ref))
 			}
 			return change, s.allThere(head, change.Delete)
 		},

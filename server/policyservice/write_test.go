@@ -124,7 +124,7 @@ func TestInvalid(t *testing.T) {
 		},
 		"far more": {
 			&corsgatev1.ApplyRequest{Files: []*corsgatev1.SourceText{file("x.yaml", strings.Repeat("#", 90<<20))}},
-			connect.CodeResourceExhausted, "the request has 90 MiB, and 80 are the limit",
+			connect.CodeResourceExhausted, "the request has 90 MiB, and 80 are the limit of Apply",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

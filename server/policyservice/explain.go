@@ -8,7 +8,6 @@ import (
 
 	"connectrpc.com/connect"
 
-	"github.com/corsgate/corsgate/policy"
 	"github.com/corsgate/corsgate/policy/explain"
 	corsgatev1 "github.com/corsgate/corsgate/proto/corsgate/v1"
 )
@@ -44,7 +43,7 @@ func (s *Service) Explain(ctx context.Context, request *connect.Request[corsgate
 		return nil, connect.NewError(connect.CodeUnavailable, errors.New("policies are not loaded yet"))
 	}
 	options := s.options.Policy
-	options.Now, options.Breaches = s.options.Now(), policy.BreachesBarred
+	options.Now = s.options.Now()
 	explanation, err := explain.Explain(explain.Policies{Set: force.Set, Documents: force.Documents, Options: options}, question)
 	if err != nil {
 		return nil, connect.NewError(connect.CodeInternal, err)

@@ -187,24 +187,31 @@ func (s *Service) draft(ctx context.Context, caller *access.Caller, w *wish, hea
 	return d, nil
 }
 
-// authorise says which document of a change the caller may not change, as it was
-// or as it would be.
+// authorise says which documents of a change the caller may not change, as they
+// were or as they would be.
 func (d *draft) authorise(caller *access.Caller) error {
 	before, after := newView(d.before, d.head), newView(d.after, d.next)
+	var refusals []error
 	for i := range d.entry.Changes {
 		c := &d.entry.Changes[i]
+		var refusal *access.Refusal
 		if c.Before != nil {
-			if refusal := before.mayChange(caller, c.Key, true); refusal != nil {
-				return refused(refusal)
-			}
+			refusal = before.mayChange(caller, c.Key)
 		}
-		if c.After != nil {
-			if refusal := after.mayChange(caller, c.Key, true); refusal != nil {
-				return refused(refusal)
-			}
+		if c.After != nil && refusal == nil {
+			refusal = after.mayChange(caller, c.Key)
+		}
+		if refusal != nil {
+			refusals = append(refusals, refusal)
 		}
 	}
-	return nil
+	if len(refusals) == 0 {
+		return nil
+	}
+	if more := len(refusals) - maxAudited; more > 0 {
+		refusals = append(refusals[:maxAudited], fmt.Errorf("and %d more", more))
+	}
+	return connect.NewError(connect.CodePermissionDenied, errors.Join(refusals...))
 }
 
 // judge validates what would be in force, and returns the set.

@@ -46,14 +46,14 @@ func newView(together []policy.Document, state *store.State) *view {
 // mayChange says why a caller may not change a document that is or would be there,
 // or nil. A set decides about the hosts of every policy that names it: who may
 // change the set of another's policy changes that policy.
-func (v *view) mayChange(caller *access.Caller, key store.Key, there bool) *access.Refusal {
+func (v *view) mayChange(caller *access.Caller, key store.Key) *access.Refusal {
 	thing := access.Thing{Kind: key.Kind, Namespace: key.Namespace, Name: key.Name}
 	doc := v.byKey[key]
 	switch {
-	case doc == nil && there:
+	case doc == nil:
 		// A later version wrote it, and what it decides about cannot be told.
 		thing.Everywhere, thing.Because = true, "nobody can tell here what it says: it"
-	case doc != nil && key.Kind == kindPolicy:
+	case key.Kind == kindPolicy:
 		addHosts(&thing, doc)
 	}
 	if refusal := caller.MayChange(&thing); refusal != nil {

@@ -101,7 +101,7 @@ func prune(ctx context.Context, change *store.Change, head *store.State, v *view
 		keep[store.Key{Kind: kindOriginSet, Namespace: change.Edits[i].Namespace, Name: change.Edits[i].Name}] = true
 	}
 	for record := range head.Records() {
-		if !keep[record.Key] && v.mayChange(sessionOf(ctx).caller, record.Key, true) == nil {
+		if !keep[record.Key] && v.mayChange(sessionOf(ctx).caller, record.Key) == nil {
 			change.Delete = append(change.Delete, record.Key)
 		}
 	}

@@ -112,6 +112,13 @@ DIR/shop.yaml:5:1: spec.requestHeaders: no test tries a request header that is n
 			[]string{"--coverage-min", "101", "DIR"},
 			outcome{2, "", "corsgate: --coverage-min is 101, and it is a percentage: 0 to 100\n" + usage},
 		},
+		"what a guardrail forbids": {
+			append(append([]string{}, good...), "house.yaml", guardrail, "kiosk.yaml", breach),
+			[]string{"DIR"},
+			outcome{3, `DIR/kiosk.yaml:7:35: spec.origins[1]: the guardrail "house" at DIR/house.yaml:6:16 forbids http origins, and "http://kiosk.shop.example" is one; use https [guardrail_plain_http]
+1 error; no test was run
+`, ""},
+		},
 		"no tests": {
 			[]string{"shop.yaml", goodPolicy},
 			[]string{"DIR"},

@@ -5,8 +5,8 @@
 // does not know, finds twice or would have to guess is an error with a position,
 // a reason and a mend, and all errors of a file are reported together. What the
 // fields are called, what they hold and which words they know comes from the
-// schema's descriptors; only the envelope (apiVersion, kind, metadata.name and
-// spec) is known here by name.
+// schema's descriptors; only the envelope (apiVersion, kind, metadata's name and
+// namespace, and spec) is known here by name, and the one list that may be empty.
 //
 // The package is pure: it reads no file and keeps no state.
 package document

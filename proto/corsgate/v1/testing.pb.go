@@ -320,7 +320,8 @@ type TestRequest struct {
 	// The `Upgrade` header: `websocket` makes a GET a WebSocket handshake.
 	Upgrade string `protobuf:"bytes,7,opt,name=upgrade,proto3" json:"upgrade,omitempty"`
 	// The policy that the route names (`corsgate.policy` among Envoy's
-	// `context_extensions`). It wins over the policies' targets.
+	// `context_extensions`), with its namespace where it has one: `shop/storefront`.
+	// It wins over the policies' targets.
 	Policy string `protobuf:"bytes,8,opt,name=policy,proto3" json:"policy,omitempty"`
 	// When the request comes: a day in UTC (`"2027-01-31"`) or a time
 	// (`"2027-01-31T18:00:00+01:00"`), in quotes. Left out, it comes before the end
@@ -500,7 +501,8 @@ type TestExpectation struct {
 	// The status of the answer in the service's place, 200 to 599. A request that
 	// goes on to the service has none.
 	Status *int32 `protobuf:"varint,5,opt,name=status,proto3,oneof" json:"status,omitempty"`
-	// The policy that governs the request.
+	// The policy that governs the request, with its namespace where it has one:
+	// `shop/storefront`.
 	Policy string `protobuf:"bytes,6,opt,name=policy,proto3" json:"policy,omitempty"`
 	// The part of a document that decided: its path, such as `spec.origins[2]`, or
 	// what it says, such as `https://*.shop.example`.

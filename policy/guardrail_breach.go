@@ -86,12 +86,12 @@ func (h *holder) anyOrigin() {
 	if g.spec.GetAnyOrigin() == nil || !h.policy.origins.any || g.mayLetAnyIn(h.policy) {
 		return
 	}
-	who := "no policy"
+	who := "to no policy"
 	if names := g.spec.GetAnyOrigin().GetPolicies(); len(names) > 0 {
-		who = "no policy but " + some(names)
+		who = "only to " + some(names)
 	}
 	h.breach(partOrigins, h.policy.origins.own.anyAt, &fault{
-		"guardrail_any_origin", h.by("anyOrigin") + " lets " + who + " let any origin in", "list the origins, or have the guardrail name the policy",
+		"guardrail_any_origin", "\"*\" lets any origin in, which " + h.by("anyOrigin") + " allows " + who, "list the origins, or have the guardrail name the policy",
 	})
 }
 
@@ -171,7 +171,7 @@ func (h *holder) originFault(rule originRule, p *pattern, text string) *fault {
 		forbidden := OriginPattern{e.pattern}.String()
 		by := g.at(g.field("forbiddenOrigins").Item(int(e.at)))
 		if e.covers(p) {
-			return &fault{"guardrail_forbidden_origin", by + " forbids to let " + text + " in", "remove it"}
+			return &fault{"guardrail_forbidden_origin", by + " forbids letting " + text + " in", "remove it"}
 		}
 		return &fault{"guardrail_forbidden_origin", text + " lets in what " + by + " forbids, " + quote(forbidden), "narrow it, or write " + quote(forbidden) + " in excludeOrigins"}
 	case rule == ruleExactHTTPS:
@@ -302,7 +302,7 @@ func (h *holder) exposeHeaders() {
 	for _, name := range h.guardrail.exposeHeaders {
 		if exposed.Any || slices.Contains(exposed.Names, name) {
 			h.header(name, partExposeHeaders, "forbiddenExposeHeaders", h.guardrail.spec.GetForbiddenExposeHeaders(),
-				&fault{"guardrail_expose_header", " forbids to expose " + quote(name), "remove it"}, func(p preset) []string { return p.exposeHeaders })
+				&fault{"guardrail_expose_header", " forbids exposing " + quote(name), "remove it"}, func(p preset) []string { return p.exposeHeaders })
 		}
 	}
 }

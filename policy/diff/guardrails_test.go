@@ -120,7 +120,7 @@ func TestGuardrailChanges(t *testing.T) {
 			shop(), house("forbiddenOrigins: [https://shop.example]"),
 			[]string{
 				"api.example", "policy shop (barred by a guardrail)",
-				`- guardrail: the policy lets nobody in: the guardrail "house" at new.yaml:13:22 forbids to let "https://shop.example" in`,
+				`- guardrail: the policy lets nobody in: the guardrail "house" at new.yaml:13:22 forbids letting "https://shop.example" in`,
 				"- origins: 1 origin may not call any more", "https://shop.example", "- methods: GET, HEAD, POST",
 				"guardrail house (added)", "- spec: it forbids from now on: forbiddenOrigins",
 			},

@@ -38,7 +38,7 @@ func (b *policyBuilder) targets() {
 				b.report(b.doc, place.Field("hosts").Item(j), SeverityError, fmt.Sprintf("%s.hosts[%d]", path, j), f)
 				continue
 			}
-			b.paths(target.GetPaths(), key, claim{target: int32(i), host: int32(j)}, seen) //nolint:gosec // lists within a protobuf message
+			b.paths(target.GetPaths(), key, claim{target: int32(i), host: int32(j)}, seen)
 		}
 	}
 }
@@ -54,7 +54,7 @@ func (b *policyBuilder) paths(paths []string, host TargetKey, c claim, seen map[
 	}
 	for k, text := range paths {
 		var f *fault
-		c.path = int32(k) //nolint:gosec // a list within a protobuf message
+		c.path = int32(k)
 		if c.key, f = parseTargetPath(text, host); f == nil {
 			b.claim(c, seen)
 		} else if c.host == 0 {
@@ -81,7 +81,7 @@ type hostKey struct {
 	below bool
 }
 
-func (k *TargetKey) hostKey() hostKey { return hostKey{k.Host, k.Below} }
+func (k TargetKey) hostKey() hostKey { return hostKey{k.Host, k.Below} }
 
 // claimTargets gives each policy its keys. Only hosts are looked at anew whose
 // policies are not all taken over.

@@ -91,8 +91,8 @@ func (d *domains) add(domain string) {
 
 func (d *domains) enter(domain string) {
 	for i, c := range domain {
-		if c == '.' {
-			d.ends[domain[i+1:]] = d.ends[domain[i+1:]]
+		if above := domain[i+1:]; c == '.' && !d.ends[above] {
+			d.ends[above] = false
 		}
 	}
 	d.ends[domain] = true

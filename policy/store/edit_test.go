@@ -89,15 +89,18 @@ func TestEditRefuses(t *testing.T) {
 			[]string{"delete[0]: there is no CorsPolicy storefront; leave it out; it may be deleted already [key_unknown]"},
 		},
 		{
-			"a deletion twice", store.Change{Delete: []store.Key{shopKey, shopKey}},
+			"a deletion twice",
+			store.Change{Delete: []store.Key{shopKey, shopKey}},
 			[]string{"delete[1]: metadata.name: CorsPolicy shop/storefront is in the change already, at delete[0]; keep one of them [key_twice]"},
 		},
 		{
-			"a document that is both written and deleted", store.Change{Put: put(shopPolicy).Put, Delete: []store.Key{shopKey}},
+			"a document that is both written and deleted",
+			store.Change{Put: put(shopPolicy).Put, Delete: []store.Key{shopKey}},
 			[]string{"delete[0]: metadata.name: CorsPolicy shop/storefront is in the change already, at 0.yaml:4:18; keep one of them [key_twice]"},
 		},
 		{
-			"the edit of a set that is not there", store.Change{Edits: []store.OriginEdit{{Name: "partners", Add: []string{"https://c.example"}}}},
+			"the edit of a set that is not there",
+			store.Change{Edits: []store.OriginEdit{{Name: "partners", Add: []string{"https://c.example"}}}},
 			[]string{"edits[0]: there is no CorsOriginSet partners; apply the set first [key_unknown]"},
 		},
 		{

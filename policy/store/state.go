@@ -107,7 +107,7 @@ func (s *State) Documents() ([]policy.Document, policy.Problems) {
 		for _, k := range s.kept {
 			if !k.done.Load() {
 				group.Go(func() error {
-					k.read()
+					_, _ = k.read() // for later
 					return nil
 				})
 			}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/corsgate/corsgate/policy"
@@ -11,8 +12,13 @@ import (
 // A Store keeps changes, each with who made it, when and why.
 type Store interface {
 	// String says where, for people.
-	String() string
+	fmt.Stringer
+	Committer
+	History
+}
 
+// A Committer makes changes.
+type Committer interface {
 	// Head returns the newest state: every change that was committed before Head
 	// was called is in it, whichever replica committed it.
 	Head(ctx context.Context) (*State, error)
@@ -24,7 +30,10 @@ type Store interface {
 	// state. Other errors leave unknown whether the change was made only where
 	// they are ErrUnknown.
 	Commit(ctx context.Context, on *State, change Change) (Entry, error)
+}
 
+// A History knows the changes that were made.
+type History interface {
 	// Entries returns changes that were made, the newest first.
 	Entries(ctx context.Context, query Query) (entries []Entry, more bool, err error)
 

@@ -18,6 +18,7 @@ type Line struct {
 
 	mu    sync.Mutex
 	isCut bool
+	muted chan struct{} // open while nothing comes back, else nil
 	conns map[net.Conn]struct{}
 }
 
@@ -43,6 +44,10 @@ func (l *Line) Cut() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.isCut = true
+	if l.muted != nil {
+		close(l.muted)
+		l.muted = nil
+	}
 	for conn := range l.conns {
 		_ = conn.Close()
 	}
@@ -53,6 +58,21 @@ func (l *Line) Mend() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.isCut = false
+	if l.muted != nil {
+		close(l.muted)
+		l.muted = nil
+		for conn := range l.conns {
+			_ = conn.Close()
+		}
+	}
+}
+
+// Mute lets nothing come back from the server any more until the line is mended,
+// while all that is said to it arrives. What it has answered then is lost.
+func (l *Line) Mute() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.muted = make(chan struct{})
 }
 
 func (l *Line) accept() {
@@ -78,13 +98,33 @@ func (l *Line) relay(client net.Conn) {
 	}
 	defer l.drop(client, server)
 	ended := make(chan struct{}, 2)
-	for _, way := range [][2]net.Conn{{client, server}, {server, client}} {
+	for _, way := range []struct {
+		to   io.Writer
+		from io.Reader
+	}{{server, client}, {answers{l, client}, server}} {
 		l.running.Go(func() {
-			_, _ = io.Copy(way[0], way[1]) // a connection that was cut is what this is for
+			_, _ = io.Copy(way.to, way.from) // a connection that was cut is what this is for
 			ended <- struct{}{}
 		})
 	}
 	<-ended
+}
+
+// answers is the way back to a client.
+type answers struct {
+	line   *Line
+	client net.Conn
+}
+
+func (a answers) Write(data []byte) (int, error) {
+	a.line.mu.Lock()
+	muted := a.line.muted
+	a.line.mu.Unlock()
+	if muted != nil {
+		<-muted
+		return 0, net.ErrClosed
+	}
+	return a.client.Write(data)
 }
 
 // keep notes connections, and reports whether the line is whole.

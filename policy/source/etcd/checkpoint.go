@@ -54,6 +54,9 @@ func sealCheckpoint(v *version, to *blobs) ([]byte, error) {
 		documents = append(documents, string(line))
 	}
 	body.Documents = to.addLines(documents)
+	if len(body.Documents.Blobs) > maxBlobs {
+		return nil, fmt.Errorf("write the checkpoint: the documents take %d blobs, and %d are the limit: %w", len(body.Documents.Blobs), maxBlobs, store.ErrTooLarge)
+	}
 	value, _, err := seal(body, to)
 	return value, err
 }
@@ -71,7 +74,7 @@ func (s *Store) readCheckpoint(ctx context.Context) (*version, error) {
 	if len(got.Kvs) == 0 {
 		return v, nil
 	}
-	body, err := s.openCheckpoint(ctx, got.Kvs[0].Value)
+	body, err := s.openCheckpoint(ctx, got.Kvs[0].GetValue())
 	if err != nil {
 		return nil, at(key, err)
 	}
@@ -80,13 +83,28 @@ func (s *Store) readCheckpoint(ctx context.Context) (*version, error) {
 		return nil, at(key, err)
 	}
 	if v.state, err = store.Restore(place, body.Revision, body.Changed, documents); err != nil {
-		return nil, keyFault{key, fault{codeCorrupt, err.Error(), mendCheckpoint}}
+		return nil, keyFault{fault{codeCorrupt, err.Error(), mendCheckpoint}, key}
 	}
 	v.sum, v.checkpoint = body.Sum, body.Revision
 	return v, nil
 }
 
 const mendCheckpoint = "restore etcd from a backup"
+
+// isBeyond reports whether there is a checkpoint of a later revision.
+func (s *Store) isBeyond(ctx context.Context, v *version) (bool, error) {
+	got, err := call(ctx, s, func(ctx context.Context, client *clientv3.Client) (*clientv3.GetResponse, error) {
+		return client.Get(ctx, s.layout.checkpoint())
+	})
+	if err != nil || len(got.Kvs) == 0 {
+		return false, err
+	}
+	body, err := s.openCheckpoint(ctx, got.Kvs[0].GetValue())
+	if _, broken := errors.AsType[keyFault](at("", err)); broken {
+		return false, nil
+	}
+	return err == nil && body.Revision > v.state.Revision(), err
+}
 
 func (s *Store) openCheckpoint(ctx context.Context, value []byte) (*checkpointBody, error) {
 	e, err := open(value)

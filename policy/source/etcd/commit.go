@@ -72,7 +72,7 @@ func (s *Store) Commit(ctx context.Context, on *store.State, change store.Change
 	if s.current == v {
 		after := *v
 		after.state, after.mod, after.sum = next, mod, c.sum
-		after.since += len(c.value)
+		after.since += len(c.value) + len(c.blobs.order)*usualBlob
 		s.current = &after
 	}
 	return entry, nil
@@ -182,7 +182,7 @@ func (c *commit) giveUp(ctx context.Context, maybe bool, said error) (mod int64,
 	})
 	if err == nil && len(got.Kvs) == 1 {
 		if c.isOwn(got) {
-			return got.Kvs[0].ModRevision, nil
+			return got.Kvs[0].GetModRevision(), nil
 		}
 		return 0, store.ErrMoved
 	}
@@ -204,7 +204,7 @@ func (c *commit) judge(ctx context.Context, answer *clientv3.TxnResponse) (mod i
 		return 0, store.ErrMoved // the change that this one follows is gone
 	}
 	if c.isOwn((*clientv3.GetResponse)(found)) {
-		return found.GetKvs()[0].ModRevision, nil
+		return found.GetKvs()[0].GetModRevision(), nil
 	}
 	return 0, store.ErrMoved
 }
@@ -212,7 +212,7 @@ func (c *commit) judge(ctx context.Context, answer *clientv3.TxnResponse) (mod i
 // isOwn reports whether the key that was found is this commit's: an earlier attempt
 // made it, and its answer was lost. The sum is of a body that holds the identity.
 func (c *commit) isOwn(found *clientv3.GetResponse) bool {
-	e, err := open(found.Kvs[0].Value)
+	e, err := open(found.Kvs[0].GetValue())
 	return err == nil && e.SHA256 == c.sum
 }
 
@@ -231,5 +231,5 @@ func (c *commit) stillNext(ctx context.Context) bool {
 	if len(got.Kvs) == 0 {
 		return c.on.mod == 0
 	}
-	return got.Kvs[0].ModRevision == c.on.mod
+	return got.Kvs[0].GetModRevision() == c.on.mod
 }

@@ -32,7 +32,7 @@ const (
 	probeAfter   = 10 * time.Second
 	probeTimeout = 3 * time.Second
 	// pageSize is how many keys of the log are read at once.
-	pageSize = 500
+	pageSize = 200
 )
 
 // When a checkpoint is written.

@@ -38,8 +38,9 @@ func (f fault) Error() string { return f.reason + "; " + f.mend }
 
 // A keyFault is a fault and the key that has it.
 type keyFault struct {
-	key string
 	fault
+
+	key string
 }
 
 func (f keyFault) Error() string { return f.key + ": " + f.fault.Error() }
@@ -47,7 +48,7 @@ func (f keyFault) Error() string { return f.key + ": " + f.fault.Error() }
 // at says which key has a fault. Other errors stay what they are.
 func at(key string, err error) error {
 	if f, ok := errors.AsType[fault](err); ok {
-		return keyFault{key, f}
+		return keyFault{f, key}
 	}
 	return err
 }

@@ -109,7 +109,7 @@ func (a *announcer) leave(ctx context.Context) {
 	})
 }
 
-// leasesAtOnce is how many leases are looked at at the same time.
+// leasesAtOnce is how many leases are asked about at the same time.
 const leasesAtOnce = 8
 
 // Replicas implements [store.Fleet].
@@ -125,13 +125,13 @@ func (s *Store) Replicas(ctx context.Context) ([]store.Replica, error) {
 	group.SetLimit(leasesAtOnce)
 	for i, kv := range got.Kvs {
 		// What is not a replica's has no ID.
-		if err := json.Unmarshal(kv.Value, &replicas[i]); err != nil || s.layout.replica(replicas[i].ID) != string(kv.Key) || kv.Lease == 0 {
+		if err := json.Unmarshal(kv.GetValue(), &replicas[i]); err != nil || s.layout.replica(replicas[i].ID) != string(kv.GetKey()) || kv.GetLease() == 0 {
 			replicas[i] = store.Replica{}
 			continue
 		}
 		group.Go(func() error {
 			lease, err := call(ctx, s, func(ctx context.Context, client *clientv3.Client) (*clientv3.LeaseTimeToLiveResponse, error) {
-				return client.TimeToLive(ctx, clientv3.LeaseID(kv.Lease))
+				return client.TimeToLive(ctx, clientv3.LeaseID(kv.GetLease()))
 			})
 			if err != nil {
 				return fmt.Errorf("see when a replica was heard of: %w", err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/corsgate/corsgate/policy/store"
@@ -21,7 +22,7 @@ func (s *Store) Entries(ctx context.Context, query store.Query) (entries []store
 	if query.Before > 0 {
 		before = s.layout.log(query.Before)
 	}
-	for read := 0; ; {
+	for first := true; ; first = false {
 		page, err := call(ctx, s, func(ctx context.Context, client *clientv3.Client) (*clientv3.GetResponse, error) {
 			return client.Get(ctx, s.layout.log(1), clientv3.WithRange(before), clientv3.WithLimit(historyPage),
 				clientv3.WithSort(clientv3.SortByKey, clientv3.SortDescend))
@@ -29,23 +30,18 @@ func (s *Store) Entries(ctx context.Context, query store.Query) (entries []store
 		if err != nil {
 			return nil, false, fmt.Errorf("read the history: %w", err)
 		}
-		read += len(page.Kvs)
-		if read == 0 && query.Before > 1 {
+		if first && len(page.Kvs) == 0 && query.Before > 1 {
 			return nil, false, fmt.Errorf("%w: changes before revision %d were removed", store.ErrGone, query.Before)
 		}
 		for _, kv := range page.Kvs {
-			before = string(kv.Key)
-			if _, ours := s.layout.logRevision(before); !ours {
-				continue
-			}
-			_, body, err := s.decodeBody(ctx, kv)
-			if err != nil {
+			before = string(kv.GetKey())
+			asked, err := s.isAsked(ctx, kv, query.Key)
+			switch {
+			case err != nil:
 				return nil, false, fmt.Errorf("read the history: %w", at(before, err))
-			}
-			if query.Key != nil && !body.changes(*query.Key) {
+			case !asked:
 				continue
-			}
-			if query.Limit > 0 && len(entries) == query.Limit {
+			case query.Limit > 0 && len(entries) == query.Limit:
 				return entries, true, nil
 			}
 			change, err := s.decode(ctx, kv)
@@ -58,6 +54,19 @@ func (s *Store) Entries(ctx context.Context, query store.Query) (entries []store
 			return entries, false, nil
 		}
 	}
+}
+
+// isAsked reports whether a key of the log is a change of a document, or any change
+// where that is nil.
+func (s *Store) isAsked(ctx context.Context, kv *mvccpb.KeyValue, key *store.Key) (bool, error) {
+	if _, ours := s.layout.logRevision(string(kv.GetKey())); !ours {
+		return false, nil
+	}
+	if key == nil {
+		return true, nil
+	}
+	_, body, err := s.decodeBody(ctx, kv)
+	return err == nil && body.changes(*key), err
 }
 
 // Follow implements [store.Store]. The error is store.ErrGone where changes after
@@ -102,7 +111,7 @@ func (s *Store) followed(ctx context.Context, after int64) ([]store.Entry, error
 	}
 	var entries []store.Entry
 	for _, kv := range page.Kvs {
-		revision, ours := s.layout.logRevision(string(kv.Key))
+		revision, ours := s.layout.logRevision(string(kv.GetKey()))
 		switch {
 		case !ours:
 			continue
@@ -111,7 +120,7 @@ func (s *Store) followed(ctx context.Context, after int64) ([]store.Entry, error
 		}
 		change, err := s.decode(ctx, kv)
 		if err != nil {
-			return nil, at(string(kv.Key), err)
+			return nil, at(string(kv.GetKey()), err)
 		}
 		entries, after = append(entries, change.entry), revision
 	}

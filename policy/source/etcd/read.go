@@ -30,16 +30,26 @@ func (s *Store) refresh(ctx context.Context) (*version, error) {
 		return nil, ctx.Err()
 	}
 	defer func() { <-s.reading }()
-	if v := s.latest(); v != nil {
-		next, err := s.advance(ctx, *v)
-		if err == nil {
-			return s.supersede(v, next), nil
-		}
-		if !errors.Is(err, errRestart) {
-			return nil, err
+	v := s.latest()
+	if v == nil {
+		return s.reload(ctx)
+	}
+	next, err := s.advance(ctx, *v)
+	if err == nil && next.fault != nil {
+		// A checkpoint of a replica that has read on may lead beyond it.
+		var beyond bool
+		if beyond, err = s.isBeyond(ctx, next); beyond {
+			err = errRestart
 		}
 	}
-	return s.reload(ctx)
+	switch {
+	case errors.Is(err, errRestart):
+		return s.reload(ctx)
+	case err != nil:
+		return nil, err
+	default:
+		return s.supersede(v, next), nil
+	}
 }
 
 // reload reads everything. The caller holds reading.
@@ -100,8 +110,8 @@ func (s *Store) load(ctx context.Context) (*version, error) {
 		case errors.Is(err, errRestart) && attempt < attempts:
 			continue
 		case errors.Is(err, errRestart):
-			next, err = begin, nil
-			next.fault = keyFault{s.layout.log(begin.state.Revision()), fault{codeHistory, "the checkpoint and the log do not belong together", "restore etcd from a backup"}}
+			next = begin
+			next.fault = keyFault{fault{codeHistory, "the checkpoint and the log do not belong together", "restore etcd from a backup"}, s.layout.log(begin.state.Revision())}
 		case err != nil:
 			return nil, err
 		case gone(next.fault) && attempt < attempts:
@@ -143,25 +153,25 @@ func (s *Store) advance(ctx context.Context, v version) (*version, error) {
 		if err := s.applyAll(ctx, &v, kvs); err != nil || v.fault != nil || !page.More {
 			return &v, err
 		}
-		from = string(page.Kvs[len(page.Kvs)-1].Key) + "\x00"
+		from = string(page.Kvs[len(page.Kvs)-1].GetKey()) + "\x00"
 	}
 }
 
 // anchor makes sure that the log goes on from the version, and returns what comes
 // behind it.
 func (s *Store) anchor(v *version, kvs []*mvccpb.KeyValue) ([]*mvccpb.KeyValue, error) {
-	if len(kvs) == 0 || string(kvs[0].Key) != s.layout.log(v.state.Revision()) {
+	if len(kvs) == 0 || string(kvs[0].GetKey()) != s.layout.log(v.state.Revision()) {
 		if v.mod != 0 {
 			return nil, errRestart
 		}
 		return kvs, nil // A checkpoint whose change is no longer kept.
 	}
-	if head := kvs[0]; head.ModRevision != v.mod {
-		e, err := open(head.Value)
+	if head := kvs[0]; head.GetModRevision() != v.mod {
+		e, err := open(head.GetValue())
 		if err != nil || e.SHA256 != v.sum {
 			return nil, errRestart
 		}
-		v.mod = head.ModRevision
+		v.mod = head.GetModRevision()
 	}
 	return kvs[1:], nil
 }
@@ -169,14 +179,14 @@ func (s *Store) anchor(v *version, kvs []*mvccpb.KeyValue) ([]*mvccpb.KeyValue, 
 // applyAll applies keys of the log. A fault ends it.
 func (s *Store) applyAll(ctx context.Context, v *version, kvs []*mvccpb.KeyValue) error {
 	for _, kv := range kvs {
-		key := string(kv.Key)
+		key := string(kv.GetKey())
 		revision, ours := s.layout.logRevision(key)
 		if !ours {
 			continue // foreignKeys says so
 		}
 		if revision != v.state.Revision()+1 {
 			missing := s.layout.log(v.state.Revision() + 1)
-			v.fault = keyFault{missing, fault{codeGap, fmt.Sprintf("it is missing, and revision %d is there", revision), "restore etcd from a backup"}}
+			v.fault = keyFault{fault{codeGap, fmt.Sprintf("it is missing, and revision %d is there", revision), "restore etcd from a backup"}, missing}
 			return nil
 		}
 		change, err := s.decode(ctx, kv)
@@ -191,8 +201,8 @@ func (s *Store) applyAll(ctx context.Context, v *version, kvs []*mvccpb.KeyValue
 			v.fault = f
 			return nil
 		}
-		v.mod, v.sum = kv.ModRevision, change.sum
-		v.since += len(kv.Value)
+		v.mod, v.sum = kv.GetModRevision(), change.sum
+		v.since += change.size
 	}
 	return nil
 }
@@ -208,8 +218,8 @@ func applied(state *store.State, change *committed) (*store.State, error) {
 // A committed is an entry as it was read.
 type committed struct {
 	entry store.Entry
-	id    string
 	sum   string
+	size  int // how many bytes it has, more or less
 }
 
 // decode reads a key of the log and the blobs that it needs. A fault is a keyFault
@@ -219,18 +229,22 @@ func (s *Store) decode(ctx context.Context, kv *mvccpb.KeyValue) (*committed, er
 	if err != nil {
 		return nil, err
 	}
+	size := len(kv.GetValue()) + len(e.Blobs)*maxBlob
 	lists := body.lists()
 	fetched := make([][]string, len(lists))
 	for i, list := range lists {
 		if fetched[i], err = s.fetchLines(ctx, list); err != nil {
 			return nil, err
 		}
+		if list != nil {
+			size += len(list.Blobs) * usualBlob
+		}
 	}
-	return &committed{entry: body.entry(fetched), id: body.ID, sum: e.SHA256}, nil
+	return &committed{entry: body.entry(fetched), sum: e.SHA256, size: size}, nil
 }
 
 func (s *Store) decodeBody(ctx context.Context, kv *mvccpb.KeyValue) (*envelope, *entryBody, error) {
-	e, err := open(kv.Value)
+	e, err := open(kv.GetValue())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -238,7 +252,7 @@ func (s *Store) decodeBody(ctx context.Context, kv *mvccpb.KeyValue) (*envelope,
 	if err := s.readBody(ctx, e, &body); err != nil {
 		return nil, nil, err
 	}
-	if key := s.layout.log(body.Revision); key != string(kv.Key) {
+	if key := s.layout.log(body.Revision); key != string(kv.GetKey()) {
 		return nil, nil, fault{codeCorrupt, "it says that it stands under " + key, mendCorrupt}
 	}
 	return e, &body, nil
@@ -291,11 +305,11 @@ func (s *Store) fetch(ctx context.Context, hashes []string) ([]string, error) {
 			case err != nil:
 				return fmt.Errorf("read %s: %w", key, err)
 			case len(got.Kvs) == 0:
-				return keyFault{key, fault{codeBlobAbsent, "it is missing, and a change or the checkpoint needs it", "restore etcd from a backup"}}
-			case hashOf(got.Kvs[0].Value) != hash:
-				return keyFault{key, fault{codeCorrupt, "its content is not the one that it is named after", "restore etcd from a backup"}}
+				return keyFault{fault{codeBlobAbsent, "it is missing, and a change or the checkpoint needs it", "restore etcd from a backup"}, key}
+			case hashOf(got.Kvs[0].GetValue()) != hash:
+				return keyFault{fault{codeCorrupt, "its content is not the one that it is named after", "restore etcd from a backup"}, key}
 			}
-			pieces[i] = string(got.Kvs[0].Value)
+			pieces[i] = string(got.Kvs[0].GetValue())
 			return nil
 		})
 	}
@@ -326,7 +340,7 @@ func (s *Store) foreignKeys(ctx context.Context) ([]string, error) {
 	var foreign []string
 	for _, r := range answer.Responses {
 		for _, kv := range r.GetResponseRange().GetKvs() {
-			foreign = append(foreign, string(kv.Key))
+			foreign = append(foreign, string(kv.GetKey()))
 		}
 	}
 	return foreign, nil

@@ -32,15 +32,15 @@ func (s *Store) swept(ctx context.Context) (map[string]struct{}, int64, error) {
 		return nil, 0, err
 	}
 	var hashes []string
-	// What cannot be read names nothing: then everything is written anew.
-	if err := json.Unmarshal(got.Kvs[0].Value, &hashes); err != nil {
-		return nil, got.Kvs[0].ModRevision, nil
+	if json.Unmarshal(got.Kvs[0].GetValue(), &hashes) != nil {
+		// What cannot be read may name any: everything is written anew.
+		return nil, got.Kvs[0].GetModRevision(), nil
 	}
 	set := map[string]struct{}{}
 	for _, hash := range hashes {
 		set[hash] = struct{}{}
 	}
-	return set, got.Kvs[0].ModRevision, nil
+	return set, got.Kvs[0].GetModRevision(), nil
 }
 
 // writeBlobs makes sure that blobs are there, and returns the revision of "sweep"
@@ -147,11 +147,11 @@ func (s *Store) idle(ctx context.Context) (hashes []string, guards []clientv3.Cm
 	}
 	needed := map[string]struct{}{}
 	for _, kv := range ranges[0].Kvs {
-		e, err := open(kv.Value)
+		e, err := open(kv.GetValue())
 		if err != nil {
 			return nil, nil, at(l.checkpoint(), err)
 		}
-		body, err := s.openCheckpoint(ctx, kv.Value)
+		body, err := s.openCheckpoint(ctx, kv.GetValue())
 		if err != nil {
 			return nil, nil, at(l.checkpoint(), err)
 		}
@@ -161,15 +161,15 @@ func (s *Store) idle(ctx context.Context) (hashes []string, guards []clientv3.Cm
 	}
 	for _, kv := range ranges[2].Kvs {
 		var parts []string
-		if err := json.Unmarshal(kv.Value, &parts); err != nil {
-			return nil, nil, keyFault{string(kv.Key), fault{codeCorrupt, "it is not what corsgate writes: " + err.Error(), mendCheckpoint}}
+		if err := json.Unmarshal(kv.GetValue(), &parts); err != nil {
+			return nil, nil, keyFault{fault{codeCorrupt, "it is not what corsgate writes: " + err.Error(), mendCheckpoint}, string(kv.GetKey())}
 		}
 		for _, hash := range parts {
 			needed[hash] = struct{}{}
 		}
 	}
 	for _, kv := range ranges[3].Kvs {
-		hash := string(kv.Key[len(l.blobs()):])
+		hash := string(kv.GetKey()[len(l.blobs()):])
 		if _, is := needed[hash]; !is && len(hashes) < maxSwept {
 			hashes = append(hashes, hash)
 		}
@@ -186,7 +186,7 @@ func (s *Store) idle(ctx context.Context) (hashes []string, guards []clientv3.Cm
 func sameKey(key string, got *clientv3.GetResponse) clientv3.Cmp {
 	mod := int64(0)
 	if len(got.Kvs) > 0 {
-		mod = got.Kvs[0].ModRevision
+		mod = got.Kvs[0].GetModRevision()
 	}
 	return clientv3.Compare(clientv3.ModRevision(key), "=", mod)
 }

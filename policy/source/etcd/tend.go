@@ -58,7 +58,7 @@ func (s *Store) writeCheckpoint(ctx context.Context, v *version) (mod int64, err
 		}
 		if len(got.Kvs) > 0 {
 			// One that cannot be read is replaced: this version was read without it.
-			if body, err := s.openCheckpoint(ctx, got.Kvs[0].Value); err == nil && body.Revision >= v.state.Revision() {
+			if body, err := s.openCheckpoint(ctx, got.Kvs[0].GetValue()); err == nil && body.Revision >= v.state.Revision() {
 				s.noteCheckpoint(body.Revision)
 				return 0, nil
 			}
@@ -86,10 +86,29 @@ func (s *Store) writeCheckpoint(ctx context.Context, v *version) (mod int64, err
 			return answer.Header.GetRevision(), nil
 		}
 		head := answer.Responses[0].GetResponseRange().GetKvs()
-		if v.mod != 0 && (len(head) == 0 || head[0].ModRevision != v.mod) {
+		if v.mod != 0 && (len(head) == 0 || head[0].GetModRevision() != v.mod) {
 			return 0, nil // the version is of another history
 		}
 	}
+}
+
+// learnCheckpoint finds out of which revision the checkpoint is: another replica may
+// have written it.
+func (s *Store) learnCheckpoint(ctx context.Context) error {
+	got, err := call(ctx, s, func(ctx context.Context, client *clientv3.Client) (*clientv3.GetResponse, error) {
+		return client.Get(ctx, s.layout.checkpoint())
+	})
+	if err != nil {
+		return fmt.Errorf("read the checkpoint: %w", err)
+	}
+	if len(got.Kvs) == 0 {
+		return nil
+	}
+	// One that cannot be read is replaced.
+	if body, err := s.openCheckpoint(ctx, got.Kvs[0].GetValue()); err == nil {
+		s.noteCheckpoint(body.Revision)
+	}
+	return nil
 }
 
 // noteCheckpoint notes that there is a checkpoint of a revision.
@@ -109,10 +128,16 @@ func (s *Store) noteCheckpoint(revision int64) {
 func (s *Store) prune(ctx context.Context, revision, checkpoint int64) error {
 	last := revision - int64(s.options.KeepEntries)
 	for last > 0 {
-		// A page at a time: the values tell how old a change is.
+		// A page at a time: the values, which may be large, tell how old a change is.
 		oldest, err := call(ctx, s, func(ctx context.Context, client *clientv3.Client) (*clientv3.GetResponse, error) {
-			return client.Get(ctx, s.layout.log(1), clientv3.WithRange(s.layout.log(last+1)), clientv3.WithLimit(batch),
-				clientv3.WithSort(clientv3.SortByKey, clientv3.SortAscend))
+			options := []clientv3.OpOption{
+				clientv3.WithRange(s.layout.log(last + 1)), clientv3.WithLimit(batch),
+				clientv3.WithSort(clientv3.SortByKey, clientv3.SortAscend),
+			}
+			if s.options.KeepFor == 0 {
+				options = append(options, clientv3.WithKeysOnly())
+			}
+			return client.Get(ctx, s.layout.log(1), options...)
 		})
 		if err != nil {
 			return fmt.Errorf("look for old changes: %w", err)
@@ -142,7 +167,7 @@ func (s *Store) prune(ctx context.Context, revision, checkpoint int64) error {
 func (s *Store) oldest(ctx context.Context, got *clientv3.GetResponse) int64 {
 	through := int64(0)
 	for _, kv := range got.Kvs {
-		revision, ours := s.layout.logRevision(string(kv.Key))
+		revision, ours := s.layout.logRevision(string(kv.GetKey()))
 		if !ours {
 			continue
 		}
@@ -172,10 +197,11 @@ func (s *Store) tend(ctx context.Context, due <-chan struct{}) {
 		if !s.pause(ctx, jitter(tendPause)) {
 			return
 		}
-		if !s.isDue(s.latest()) {
-			continue
+		err := s.learnCheckpoint(ctx)
+		if err == nil && s.isDue(s.latest()) {
+			err = s.Tend(ctx)
 		}
-		switch err := s.Tend(ctx); {
+		switch {
 		case err == nil || ctx.Err() != nil:
 		case errors.Is(err, store.ErrRefused):
 			// A replica that may only read leaves it to the others.

@@ -54,7 +54,7 @@ func (v *version) snapshot() source.Snapshot {
 		problems = append(problems, f.problem(policy.SeverityError))
 	}
 	for _, key := range v.foreign {
-		f := keyFault{key, fault{codeForeign, "it is not one of corsgate's keys, and nothing reads it", mendForeign}}
+		f := keyFault{fault{codeForeign, "it is not one of corsgate's keys, and nothing reads it", mendForeign}, key}
 		problems = append(problems, f.problem(policy.SeverityWarning))
 	}
 	problems.Sort()
@@ -122,10 +122,11 @@ func (s *Store) Watch(ctx context.Context, onChange func(source.Snapshot)) error
 // regularly, until ctx ends. What comes while onVersion runs is one change. After an
 // error it is called again, as when etcd does not answer.
 func (s *Store) follow(ctx context.Context, onVersion func(v *version, at time.Time) error) {
-	pause := firstPause
+	pause, said := firstPause, ""
 	for ctx.Err() == nil {
 		err := s.followOnce(ctx, func(v *version, at time.Time) error {
-			if pause > longestPause/2 {
+			if said != "" {
+				said = ""
 				s.logger.LogAttrs(ctx, slog.LevelInfo, "etcd answers again", slog.Int64("revision", v.state.Revision()))
 			}
 			pause = firstPause
@@ -134,7 +135,8 @@ func (s *Store) follow(ctx context.Context, onVersion func(v *version, at time.T
 		if ctx.Err() != nil {
 			return
 		}
-		if err != nil {
+		if err != nil && err.Error() != said { // once is enough for an hour
+			said = err.Error()
 			s.logger.LogAttrs(ctx, slog.LevelWarn, "cannot follow the policies in etcd; those in force stay, and it is tried again",
 				slog.Any("error", err))
 		}

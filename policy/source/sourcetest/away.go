@@ -169,9 +169,9 @@ func (t trial) large() {
 	if t.Large == 0 {
 		t.Skip("the store holds no large sets")
 	}
-	origins := make([]string, t.Large)
-	for i := range origins {
-		origins[i] = fmt.Sprintf("https://customer-%d.example", i)
+	origins := make([]string, 0, t.Large)
+	for i := range t.Large {
+		origins = append(origins, fmt.Sprintf("https://customer-%d.example", i))
 	}
 	t.Store.Put(t, "large", OriginSet("large", origins))
 	expectOrigins(t, t.load(), origins)

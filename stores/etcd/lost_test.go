@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -158,45 +157,39 @@ func TestExpiredLease(t *testing.T) {
 	must(t, <-ended)
 }
 
-// TestSweepWhileWriting lets replicas tidy all the time while others put in and
-// take out the same large sets, whose blobs are needed, not needed and needed again.
-// No blob that is needed may go.
-func TestSweepWhileWriting(t *testing.T) {
+// TestSweepWhileCommitting tidies in the middle of a change that needs the blobs of
+// one that is removed then: before each of the messages that the change sends. No
+// blob that is needed may go.
+func TestSweepWhileCommitting(t *testing.T) {
 	t.Parallel()
-	const rounds = 8
 	endpoint := parts.StartEtcd(t)
-	ctx, stop := context.WithCancel(t.Context())
-	var tidying, writing sync.WaitGroup
-	for range 2 {
-		s := open(t, endpoint, func(o *etcd.Options) { o.KeepEntries = 1 })
-		tidying.Go(func() {
-			for ctx.Err() == nil {
-				if err := s.Tend(ctx); err != nil && ctx.Err() == nil {
-					t.Errorf("Tend returned %v", err)
-					return
-				}
-			}
-		})
-	}
+	line := parts.NewLine(t, strings.TrimPrefix(endpoint, "http://"))
+	direct, tidy := open(t, endpoint), open(t, endpoint, func(o *etcd.Options) { o.KeepEntries = 1 })
+	through := open(t, "http://"+line.Address)
 	list := originsNamed("customer-with-a-long-name", 4000)
-	for i := range 3 {
-		s := open(t, endpoint)
-		key := store.Key{Kind: "CorsOriginSet", Name: fmt.Sprintf("set-%d", i)}
-		writing.Go(func() {
-			for range rounds {
-				commit(t, s, put(setOf(key.Name, list...)))
-				commit(t, s, store.Change{Delete: []store.Key{key}})
+	key := store.Key{Kind: "CorsOriginSet", Name: "large"}
+	for nth, tidied := 1, true; tidied; nth++ {
+		commit(t, direct, put(setOf("large", list...)))
+		commit(t, direct, store.Change{Delete: []store.Key{key}})
+		commit(t, direct, put(policyOf("a", fmt.Sprintf("https://n%d.example", nth))))
+		on := head(t, through)
+		tidied = false
+		line.Before(nth, func() {
+			if err := tidy.Tend(t.Context()); err != nil {
+				t.Errorf("Tend returned %v", err)
 			}
-			commit(t, s, put(setOf(key.Name, list...)))
+			tidied = true
 		})
-	}
-	writing.Wait()
-	stop()
-	tidying.Wait()
-	got, err := open(t, endpoint).Load(t.Context())
-	must(t, err)
-	if len(got.Problems.Errors()) > 0 || len(got.Documents) != 3 {
-		t.Errorf("there are %d documents, and the problems %v", len(got.Documents), got.Problems)
+		if _, err := through.Commit(t.Context(), on, put(setOf("large", list...))); err != nil {
+			t.Errorf("tidied before message %d Commit returned %v", nth, err)
+		}
+		line.Before(0, nil)
+		if got := head(t, open(t, endpoint)); textOf(t, got, key) != setOf("large", list...) {
+			t.Errorf("tidied before message %d the set is another", nth)
+		}
+		if nth == 1 && !tidied {
+			t.Error("the change sent no message")
+		}
 	}
 }
 

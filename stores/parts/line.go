@@ -19,6 +19,10 @@ type Line struct {
 	mu    sync.Mutex
 	isCut bool
 	muted chan struct{} // open while nothing comes back, else nil
+	// before is called before as many messages from the client have passed as
+	// countdown says.
+	before    func()
+	countdown int
 	conns map[net.Conn]struct{}
 }
 
@@ -75,6 +79,14 @@ func (l *Line) Mute() {
 	l.muted = make(chan struct{})
 }
 
+// Before calls a function once, before the nth message from now on that a client
+// sends reaches the server.
+func (l *Line) Before(nth int, f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.before, l.countdown = f, nth
+}
+
 func (l *Line) accept() {
 	for {
 		client, err := l.listener.Accept()
@@ -101,13 +113,32 @@ func (l *Line) relay(client net.Conn) {
 	for _, way := range []struct {
 		to   io.Writer
 		from io.Reader
-	}{{server, client}, {answers{l, client}, server}} {
+	}{{requests{l, server}, client}, {answers{l, client}, server}} {
 		l.running.Go(func() {
 			_, _ = io.Copy(way.to, way.from) // a connection that was cut is what this is for
 			ended <- struct{}{}
 		})
 	}
 	<-ended
+}
+
+// requests is the way to the server.
+type requests struct {
+	line   *Line
+	server net.Conn
+}
+
+func (r requests) Write(data []byte) (int, error) {
+	r.line.mu.Lock()
+	var before func()
+	if r.line.countdown--; r.line.countdown == 0 {
+		before = r.line.before
+	}
+	r.line.mu.Unlock()
+	if before != nil {
+		before()
+	}
+	return r.server.Write(data)
 }
 
 // answers is the way back to a client.

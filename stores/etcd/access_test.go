@@ -95,7 +95,7 @@ func TestAuthentication(t *testing.T) {
 		head(t, s)
 		root, err := clientv3.New(clientv3.Config{Endpoints: []string{endpoint}, Username: "root", Password: "secret-root"})
 		must(t, err)
-		defer root.Close()
+		defer func() { _ = root.Close() }()
 		_, err = root.UserChangePassword(t.Context(), "corsgate", "another")
 		must(t, err)
 		must(t, os.WriteFile(file, []byte("another\n"), 0o600))

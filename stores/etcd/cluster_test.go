@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -43,7 +44,7 @@ func (a *author) write(ctx context.Context) {
 			continue
 		}
 		switch _, err := a.store.Commit(ctx, on, store.Change{
-			Author: fmt.Sprint(i), Edits: []store.OriginEdit{{Name: "shared", Add: []string{originOf(i)}}},
+			Author: strconv.FormatInt(i, 10), Edits: []store.OriginEdit{{Name: "shared", Add: []string{originOf(i)}}},
 		}); {
 		case err == nil:
 			a.accepted.Store(i)
@@ -143,7 +144,7 @@ func TestCluster(t *testing.T) { // not parallel: it stops processes
 	c := client(t, members[0].Client)
 	got, err := c.Get(t.Context(), "x")
 	must(t, err)
-	_, err = c.Compact(t.Context(), got.Header.Revision, clientv3.WithCompactPhysical())
+	_, err = c.Compact(t.Context(), got.Header.GetRevision(), clientv3.WithCompactPhysical())
 	must(t, err)
 	members[2].Restart(t)
 	a.more(t, 20)
@@ -175,7 +176,7 @@ func expectWhole(t *testing.T, s *etcd.Store, a *author) {
 		t.Errorf("there are %d changes, and %d were accepted", len(entries)-1, n)
 	}
 	for i, entry := range entries[1:] {
-		if entry.Revision != int64(i)+2 || entry.Author != fmt.Sprint(i+1) {
+		if entry.Revision != int64(i)+2 || entry.Author != strconv.Itoa(i+1) {
 			t.Fatalf("revision %d is the change of %s, want that of %d", entry.Revision, entry.Author, i+1)
 		}
 	}

@@ -70,6 +70,6 @@ func (r remote) Forget(tb testing.TB) {
 	must(tb, tidy.Tend(tb.Context()))
 	got, err := r.client.Get(tb.Context(), "x")
 	must(tb, err)
-	_, err = r.client.Compact(tb.Context(), got.Header.Revision, clientv3.WithCompactPhysical())
+	_, err = r.client.Compact(tb.Context(), got.Header.GetRevision(), clientv3.WithCompactPhysical())
 	must(tb, err)
 }

@@ -115,7 +115,7 @@ func (w writer) Break(tb testing.TB, name string) {
 // append writes an entry of the log as docs/etcd.md describes it.
 func (w writer) append(tb testing.TB, revision int64, changes any) {
 	tb.Helper()
-	body, err := json.Marshal(map[string]any{"id": fmt.Sprint(revision), "revision": revision, "time": time.Now(), "changes": changes})
+	body, err := json.Marshal(map[string]any{"id": logKey(revision), "revision": revision, "time": time.Now(), "changes": changes})
 	must(tb, err)
 	_, err = w.client.Put(tb.Context(), logKey(revision), envelope(1, body))
 	must(tb, err)

@@ -59,7 +59,7 @@ func TestMillion(t *testing.T) { // not parallel: it measures
 		if want := i == 0; allows(compiled, "https://one-more.example") != true || allows(compiled, "https://customer-77.example") != want {
 			t.Error("the compiled set is not that of the change")
 		}
-		if n := written(t, c, before.Header.Revision); n > 2048 {
+		if n := written(t, c, before.Header.GetRevision()); n > 2048 {
 			t.Errorf("%d bytes were written", n)
 		} else {
 			t.Logf("%d bytes were written", n)
@@ -80,7 +80,7 @@ func TestMillion(t *testing.T) { // not parallel: it measures
 	must(t, err)
 	began = time.Now()
 	must(t, writer.Tend(t.Context()))
-	n := written(t, c, before.Header.Revision)
+	n := written(t, c, before.Header.GetRevision())
 	t.Logf("a second checkpoint took %v and wrote %d bytes", time.Since(began), n)
 	if n > 1<<20 {
 		t.Errorf("a checkpoint after one change wrote %d bytes", n)
@@ -114,7 +114,7 @@ func written(t *testing.T, c *clientv3.Client, after int64) int {
 	must(t, err)
 	n := 0
 	for _, kv := range got.Kvs {
-		n += len(kv.Key) + len(kv.Value)
+		n += len(kv.GetKey()) + len(kv.GetValue())
 	}
 	return n
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -77,6 +78,14 @@ func TestCommit(t *testing.T) {
 			t.Errorf("an update was lost: the policy is\n%s", got)
 		}
 	})
+}
+
+// TestCommitNothing holds that what makes no change, or must not, makes no revision.
+func TestCommitNothing(t *testing.T) {
+	t.Parallel()
+	endpoint := parts.StartEtcd(t)
+	one, other := open(t, endpoint), open(t, endpoint)
+	commit(t, one, put(policyOf("a", "https://newer.example")))
 	t.Run("of nothing makes no revision", func(t *testing.T) {
 		on := head(t, one)
 		entry, err := one.Commit(t.Context(), on, put(policyOf("a", "https://newer.example")))
@@ -125,7 +134,7 @@ func TestManyWriters(t *testing.T) {
 	var group sync.WaitGroup
 	for i := range writers {
 		group.Go(func() {
-			commit(t, stores[i%replicas], store.Change{Author: fmt.Sprint(i), Edits: []store.OriginEdit{
+			commit(t, stores[i%replicas], store.Change{Author: strconv.Itoa(i), Edits: []store.OriginEdit{
 				{Name: "shared", Add: []string{fmt.Sprintf("https://w%d.example", i)}},
 			}})
 		})

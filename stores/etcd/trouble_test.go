@@ -46,7 +46,7 @@ func (s shop) get(t *testing.T, key string) string {
 	if len(got.Kvs) != 1 {
 		t.Fatalf("there is no key %s", key)
 	}
-	return string(got.Kvs[0].Value)
+	return string(got.Kvs[0].GetValue())
 }
 
 func (s shop) delete(t *testing.T, key string) {
@@ -60,7 +60,7 @@ func (s shop) aBlob(t *testing.T) string {
 	t.Helper()
 	got, err := s.client.Get(t.Context(), "/corsgate/blob/", clientv3.WithPrefix(), clientv3.WithKeysOnly(), clientv3.WithLimit(1))
 	must(t, err)
-	return string(got.Kvs[0].Key)
+	return string(got.Kvs[0].GetKey())
 }
 
 // TestBadKeys breaks one key at a time, in a store that has no checkpoint. The
@@ -80,31 +80,37 @@ func TestBadKeys(t *testing.T) {
 	}{
 		{
 			"a corrupt entry", func(t *testing.T, s shop) { s.put(t, next, "rubbish") },
-			[]string{next, "it is not what corsgate writes", "delete it", "[store_corrupt]"}, shopRevision, false,
+			[]string{next, "it is not what corsgate writes", "delete it", "[store_corrupt]"},
+			shopRevision, false,
 		},
 		{
 			"a flipped bit", func(t *testing.T, s shop) {
 				s.put(t, logKey(2), strings.Replace(s.get(t, logKey(2)), "https://b.example", "https://c.example", 1))
 			},
-			[]string{logKey(2), "its content has the SHA-256", "[store_corrupt]"}, 1, true,
+			[]string{logKey(2), "its content has the SHA-256", "[store_corrupt]"},
+			1, true,
 		},
 		{
 			"an entry of a later format", func(t *testing.T, s shop) { s.put(t, next, envelope(2, []byte(`{"from": "tomorrow"}`))) },
-			[]string{next, "it is of format 2, which a later version wrote; this one knows format 1; upgrade this corsgate", "[store_format]"}, shopRevision, false,
+			[]string{next, "it is of format 2, which a later version wrote; this one knows format 1; upgrade this corsgate", "[store_format]"},
+			shopRevision, false,
 		},
 		{
 			"an entry without a format", func(t *testing.T, s shop) { s.put(t, next, `{"some": "JSON"}`) },
-			[]string{next, "it names no format", "[store_corrupt]"}, shopRevision, false,
+			[]string{next, "it names no format", "[store_corrupt]"},
+			shopRevision, false,
 		},
 		{
 			"an entry under another's key", func(t *testing.T, s shop) { s.put(t, next, s.get(t, logKey(1))) },
-			[]string{next, "it says that it stands under " + logKey(1), "[store_corrupt]"}, shopRevision, false,
+			[]string{next, "it says that it stands under " + logKey(1), "[store_corrupt]"},
+			shopRevision, false,
 		},
 		{
 			"an entry that does not fit", func(t *testing.T, s shop) {
 				writer{s.replica, s.client}.append(t, shopRevision+1, []any{map[string]any{"kind": "CorsPolicy", "name": "a", "before": "other", "after": "new"}})
 			},
-			[]string{next, "it changes a document that is another", "[store_history]"}, shopRevision, false,
+			[]string{next, "it changes a document that is another", "[store_history]"},
+			shopRevision, false,
 		},
 		{
 			"an entry above bounds", func(t *testing.T, s shop) {
@@ -112,19 +118,23 @@ func TestBadKeys(t *testing.T) {
 				hashes := strings.Repeat(`"0123456789012345678901234567890123456789012345678901234567890123",`, 1100)
 				s.put(t, next, strings.Replace(envelope(1, body), `"body"`, `"blobs": [`+strings.TrimSuffix(hashes, ",")+`], "body"`, 1))
 			},
-			[]string{next, "it is cut into 1100 blobs, and 1024 are the limit", "[store_value_too_large]"}, shopRevision, false,
+			[]string{next, "it is cut into 1100 blobs, and 1024 are the limit", "[store_value_too_large]"},
+			shopRevision, false,
 		},
 		{
 			"a gap", func(t *testing.T, s shop) { s.delete(t, logKey(2)) },
-			[]string{logKey(2), "it is missing, and revision 3 is there; restore etcd from a backup", "[store_gap]"}, 1, true,
+			[]string{logKey(2), "it is missing, and revision 3 is there; restore etcd from a backup", "[store_gap]"},
+			1, true,
 		},
 		{
 			"a missing blob", func(t *testing.T, s shop) { s.delete(t, s.aBlob(t)) },
-			[]string{"/corsgate/blob/", "it is missing, and a change or the checkpoint needs it", "[store_blob_missing]"}, 2, true,
+			[]string{"/corsgate/blob/", "it is missing, and a change or the checkpoint needs it", "[store_blob_missing]"},
+			2, true,
 		},
 		{
 			"a corrupt blob", func(t *testing.T, s shop) { s.put(t, s.aBlob(t), "https://evil.example\n") },
-			[]string{"/corsgate/blob/", "its content is not the one that it is named after", "[store_corrupt]"}, 2, true,
+			[]string{"/corsgate/blob/", "its content is not the one that it is named after", "[store_corrupt]"},
+			2, true,
 		},
 	}
 	for _, test := range tests {
@@ -286,7 +296,7 @@ func TestQuota(t *testing.T) { // not parallel: it fills a disk
 	must(t, err)
 	status, err := c.Status(t.Context(), m.Client)
 	must(t, err)
-	_, err = c.Compact(t.Context(), status.Header.Revision, clientv3.WithCompactPhysical())
+	_, err = c.Compact(t.Context(), status.Header.GetRevision(), clientv3.WithCompactPhysical())
 	must(t, err)
 	_, err = c.Defragment(t.Context(), m.Client)
 	must(t, err)

@@ -13,7 +13,7 @@ func TestStartEtcd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	if _, err := client.Put(t.Context(), "key", "value"); err != nil {
 		t.Fatal(err)
 	}
@@ -21,7 +21,7 @@ func TestStartEtcd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got.Kvs) != 1 || string(got.Kvs[0].Value) != "value" {
+	if len(got.Kvs) != 1 || string(got.Kvs[0].GetValue()) != "value" {
 		t.Errorf("etcd returned %v", got.Kvs)
 	}
 }

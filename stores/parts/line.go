@@ -1,6 +1,7 @@
 package parts
 
 import (
+	"context"
 	"io"
 	"net"
 	"sync"
@@ -23,13 +24,13 @@ type Line struct {
 	// countdown says.
 	before    func()
 	countdown int
-	conns map[net.Conn]struct{}
+	conns     map[net.Conn]struct{}
 }
 
 // NewLine lays a line to a server's address. It ends with the test.
 func NewLine(tb testing.TB, server string) *Line {
 	tb.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(tb.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatalf("lay a line: %v", err)
 	}
@@ -100,7 +101,7 @@ func (l *Line) accept() {
 // relay carries what both ends say until one hangs up.
 func (l *Line) relay(client net.Conn) {
 	defer client.Close()
-	server, err := net.Dial("tcp", l.server)
+	server, err := new(net.Dialer).DialContext(context.Background(), "tcp", l.server)
 	if err != nil {
 		return
 	}

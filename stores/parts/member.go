@@ -159,7 +159,7 @@ func Endpoints(cluster []*Member) []string {
 // freeAddress returns an address that nobody uses now.
 func freeAddress(tb testing.TB) string {
 	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(tb.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatalf("find a free port: %v", err)
 	}
@@ -177,7 +177,7 @@ func (m *Member) start(tb testing.TB) {
 	if err != nil {
 		tb.Fatalf("find the test's program: %v", err)
 	}
-	m.command = exec.Command(self)
+	m.command = exec.Command(self) //nolint:noctx // Kill ends it
 	m.command.Env = append(os.Environ(), memberEnv+"="+string(text))
 	m.command.Stderr = os.Stderr
 	if _, err := m.command.StdinPipe(); err != nil {
@@ -224,10 +224,16 @@ func (m *Member) Restart(tb testing.TB) {
 }
 
 // Pause stops the member from doing anything, its connections stay.
-func (m *Member) Pause(tb testing.TB) { m.signal(tb, syscall.SIGSTOP) }
+func (m *Member) Pause(tb testing.TB) {
+	tb.Helper()
+	m.signal(tb, syscall.SIGSTOP)
+}
 
 // Resume lets the member go on.
-func (m *Member) Resume(tb testing.TB) { m.signal(tb, syscall.SIGCONT) }
+func (m *Member) Resume(tb testing.TB) {
+	tb.Helper()
+	m.signal(tb, syscall.SIGCONT)
+}
 
 func (m *Member) signal(tb testing.TB, s syscall.Signal) {
 	tb.Helper()

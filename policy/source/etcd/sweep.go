@@ -32,9 +32,8 @@ func (s *Store) swept(ctx context.Context) (map[string]struct{}, int64, error) {
 		return nil, 0, err
 	}
 	var hashes []string
-	if json.Unmarshal(got.Kvs[0].GetValue(), &hashes) != nil {
-		// What cannot be read may name any: everything is written anew.
-		return nil, got.Kvs[0].GetModRevision(), nil
+	if err := json.Unmarshal(got.Kvs[0].GetValue(), &hashes); err != nil {
+		return nil, got.Kvs[0].GetModRevision(), nil //nolint:nilerr // it may name any: everything is written anew
 	}
 	set := map[string]struct{}{}
 	for _, hash := range hashes {

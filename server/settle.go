@@ -17,6 +17,9 @@ func (p *Policies) settle(snapshot *source.Snapshot) (*policy.Set, policy.Proble
 	}
 	options := p.options
 	options.Now, options.Breaches = p.now(), policy.BreachesBarred
+	if current := p.live.Load(); current != nil {
+		options.Previous = current.set
+	}
 	settled := settle.Compile(snapshot.Documents, p.good.Documents, options)
 	if settled.Set == nil || len(settled.Set.Policies()) == 0 && !p.mayBeEmpty {
 		return nil, problems

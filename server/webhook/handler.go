@@ -165,24 +165,20 @@ func (v *verdict) response(uid types.UID) *admissionv1.AdmissionResponse {
 	if v.allowed {
 		return response
 	}
-	status := &metav1.Status{Status: metav1.StatusFailure, Code: v.code, Reason: metav1.StatusReasonInvalid, Message: v.message()}
+	// Of what is Invalid kubectl shows the causes alone, and neither the object nor its
+	// file; so there is no reason but the message.
+	status := &metav1.Status{Status: metav1.StatusFailure, Code: v.code, Message: v.message()}
 	if v.code == http.StatusServiceUnavailable {
 		status.Reason = metav1.StatusReasonServiceUnavailable
 	}
-	for _, p := range v.problems.Errors() {
-		status.Details = &metav1.StatusDetails{Causes: append(causes(status.Details), metav1.StatusCause{
-			Type: metav1.CauseType(p.Code), Field: p.Field, Message: v.line(p),
-		})}
+	if errs := v.problems.Errors(); len(errs) > 0 {
+		status.Details = &metav1.StatusDetails{Causes: make([]metav1.StatusCause, len(errs))}
+		for i, p := range errs {
+			status.Details.Causes[i] = metav1.StatusCause{Type: metav1.CauseType(p.Code), Field: p.Field, Message: v.line(p)}
+		}
 	}
 	response.Result = status
 	return response
-}
-
-func causes(details *metav1.StatusDetails) []metav1.StatusCause {
-	if details == nil {
-		return nil
-	}
-	return details.Causes
 }
 
 // maxLines is how many errors the message holds; all are among the causes.

@@ -77,7 +77,7 @@ spec:
   originSets: [partner]
 `), 0o600))
 	eventually(t, "the webhook is asked", func() bool {
-		return strings.Contains(shell("kubectl -n shop apply --dry-run=server -f wrong.yaml 2>&1 || true"), "denied the request")
+		return strings.Contains(shell("kubectl -n shop apply --dry-run=server -f wrong.yaml 2>&1 || true"), "origin_set_unknown")
 	})
 	compare(blocks[4][2])
 }

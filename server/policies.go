@@ -209,16 +209,28 @@ func (p *Policies) since(revision int64, now time.Time) time.Time {
 // compile compiles a snapshot for the time that it is now. A policy that does what a
 // guardrail forbids is barred, and does not keep the others from serving.
 func (p *Policies) compile(snapshot source.Snapshot) (*policy.Set, policy.Problems) {
+	if p.mayBeEmpty {
+		return compileSnapshot(snapshot, p.compileOptions())
+	}
+	return CompileSnapshot(snapshot, p.compileOptions())
+}
+
+// compileOptions is how to compile what may come into force now.
+func (p *Policies) compileOptions() policy.Options {
 	options := p.options
-	options.Breaches = policy.BreachesBarred
+	options.Now, options.Breaches = p.now(), policy.BreachesBarred
 	if current := p.live.Load(); current != nil {
 		options.Previous = current.set
 	}
-	options.Now = p.now()
-	if p.mayBeEmpty {
-		return compileSnapshot(snapshot, options)
-	}
-	return CompileSnapshot(snapshot, options)
+	return options
+}
+
+// Good returns the snapshot that is in force: of documents that stand apart, those
+// that could be.
+func (p *Policies) Good() source.Snapshot {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.good
 }
 
 // Fail records that a source could not be read. The set in force stays.

@@ -15,12 +15,7 @@ func (p *Policies) settle(snapshot *source.Snapshot) (*policy.Set, policy.Proble
 	if set != nil || len(snapshot.Problems.Errors()) > 0 {
 		return set, problems
 	}
-	options := p.options
-	options.Now, options.Breaches = p.now(), policy.BreachesBarred
-	if current := p.live.Load(); current != nil {
-		options.Previous = current.set
-	}
-	settled := settle.Compile(snapshot.Documents, p.good.Documents, options)
+	settled := settle.Compile(snapshot.Documents, p.good.Documents, p.compileOptions())
 	if settled.Set == nil || len(settled.Set.Policies()) == 0 && !p.mayBeEmpty {
 		return nil, problems
 	}

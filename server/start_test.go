@@ -281,3 +281,47 @@ func TestLoadedIsTold(t *testing.T) {
 		t.Errorf("after a good change: %+v", got)
 	}
 }
+
+// A scattered source is one whose documents have authors who do not know of each
+// other.
+type scattered struct{ *memory }
+
+func (s scattered) apart(snapshot source.Snapshot) source.Snapshot {
+	for i := range snapshot.Documents {
+		doc := &snapshot.Documents[i]
+		doc.File, doc.Created = doc.Key().String(), time.Unix(1, 0)
+	}
+	return snapshot
+}
+
+func (s scattered) Load(ctx context.Context) (source.Snapshot, error) {
+	snapshot, err := s.memory.Load(ctx)
+	return s.apart(snapshot), err
+}
+
+func (s scattered) Watch(ctx context.Context, onChange func(source.Snapshot)) error {
+	return s.memory.Watch(ctx, func(snapshot source.Snapshot) { onChange(s.apart(snapshot)) })
+}
+
+// What is kept is what is in force, not what the source holds, where some of that
+// had to be set aside.
+func TestSnapshotOfWhatIsInForce(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "snapshot")
+	src := scattered{newMemory(shopPolicy)}
+	first := start(t, kept(t, src, path), Options{})
+	src.change(t, brokenPolicy+"---\n"+strings.Replace(otherPolicy, "api.example", "other.example", 1))
+	eventually(t, "the rest of the change is in force", func() bool { return len(first.Policies().Status().Set.Policies()) == 2 })
+	if err := first.stop(); err != nil {
+		t.Fatal(err)
+	}
+	src.set("", errUnreachable)
+	second := start(t, kept(t, src, path), Options{})
+	client := second.client(t)
+	if got := ask(t, client, "https://shop.example"); got != "allow" {
+		t.Errorf("what the broken policy said before: verdict %q", got)
+	}
+	if got, want := second.Policies().Status().Set.Revision(), first.Policies().Status().Set.Revision(); got != want {
+		t.Errorf("revision %s is in force, want %s", got, want)
+	}
+}

@@ -42,9 +42,7 @@ func problemHidden(hidden, first *policy.Document) policy.Problem {
 
 // sameDocument reports whether two documents say the same at the same places.
 func sameDocument(a, b policy.Document) bool {
-	if a.File != b.File {
-		return false
-	}
-	return (a.Message == b.Message || proto.Equal(a.Message, b.Message)) &&
+	return a.File == b.File && a.Created.Equal(b.Created) &&
+		(a.Message == b.Message || proto.Equal(a.Message, b.Message)) &&
 		(a.Root == b.Root || reflect.DeepEqual(a.Root, b.Root))
 }

@@ -102,6 +102,13 @@ spec:
 	other := newMemory("other")
 	other.Put(t, "shop", m.texts["shop"]) // hidden: a warning is kept, too
 	both, path := source.Join(m, other), snapshotPath(t)
+	created := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
+	m.created = func(name string) time.Time {
+		if name == "shop" {
+			return created
+		}
+		return time.Time{}
+	}
 	want := save(t, both, path)
 	if len(want.Documents) == 0 || len(want.Problems) != 1 {
 		t.Fatalf("%d documents, %v", len(want.Documents), want.Problems)

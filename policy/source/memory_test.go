@@ -34,6 +34,7 @@ type memory struct {
 	down    error
 	ended   error
 	inStep  time.Time
+	created func(name string) time.Time // nil for never
 }
 
 func newMemory(name string) *memory {
@@ -88,6 +89,11 @@ func (m *memory) snapshot() source.Snapshot {
 	s := source.Snapshot{Files: len(m.texts), Revision: int64(m.change)}
 	for _, name := range slices.Sorted(maps.Keys(m.texts)) {
 		docs, problems := document.Read(m.name+"/"+name, []byte(m.texts[name]))
+		for i := range docs {
+			if m.created != nil {
+				docs[i].Created = m.created(name)
+			}
+		}
 		s.Documents, s.Problems = append(s.Documents, docs...), append(s.Problems, problems...)
 	}
 	m.known = m.change

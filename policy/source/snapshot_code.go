@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -60,11 +61,20 @@ func (e *encoder) text(text string) {
 	_, _ = e.to.WriteString(text)
 }
 
+// time writes a moment, or zero for none.
+func (e *encoder) time(t time.Time) {
+	if t.IsZero() {
+		e.number(0)
+		return
+	}
+	e.number(t.UnixNano())
+}
+
 func (e *encoder) problem(p *policy.Problem) {
 	e.number(int64(p.Severity))
 	e.number(int64(p.Position.Line))
 	e.number(int64(p.Position.Column))
-	for _, text := range [...]string{p.Code, p.Position.File, p.Field, p.Reason, p.Mend} {
+	for _, text := range [...]string{p.Code, p.Position.File, p.Field, p.Reason, p.Mend, p.Guardrail} {
 		e.text(text)
 	}
 }
@@ -76,6 +86,7 @@ func (e *encoder) document(doc *policy.Document) error {
 		return fmt.Errorf("write the document at %s: %w", position(doc), err)
 	}
 	e.text(doc.File)
+	e.time(doc.Created)
 	e.text(string(message.ProtoReflect().Descriptor().FullName()))
 	e.number(int64(len(data)))
 	_, _ = e.to.Write(data)
@@ -250,16 +261,26 @@ func (d *decoder) bytes() []byte {
 
 func (d *decoder) text() string { return string(d.bytes()) }
 
+func (d *decoder) time() time.Time {
+	n := d.number()
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, n).UTC()
+}
+
 func (d *decoder) problem() policy.Problem {
 	var p policy.Problem
 	p.Severity = policy.Severity(d.number() & 1) //nolint:gosec // one of two
 	p.Position.Line, p.Position.Column = int(d.number32()), int(d.number32())
-	p.Code, p.Position.File, p.Field, p.Reason, p.Mend = d.text(), d.text(), d.text(), d.text(), d.text()
+	for _, text := range [...]*string{&p.Code, &p.Position.File, &p.Field, &p.Reason, &p.Mend, &p.Guardrail} {
+		*text = d.text()
+	}
 	return p
 }
 
 func (d *decoder) document() policy.Document {
-	doc := policy.Document{File: d.text()}
+	doc := policy.Document{File: d.text(), Created: d.time()}
 	name := protoreflect.FullName(d.text())
 	data := d.bytes()
 	many := d.count()

@@ -58,7 +58,7 @@ func TestCompileWithPrevious(t *testing.T) {
 
 // change does one of the things that happen to documents.
 func (w *world) change() {
-	switch rapid.IntRange(0, 9).Draw(w.t, "kind of change") {
+	switch rapid.IntRange(0, 10).Draw(w.t, "kind of change") {
 	case 0, 1, 2, 3:
 		w.put()
 	case 4:
@@ -85,8 +85,9 @@ func (w *world) change() {
 		}
 	case 8:
 		w.options.Now = w.options.Now.AddDate(0, 0, rapid.IntRange(0, 3).Draw(w.t, "days"))
-	default:
+	case 9:
 		w.options.NoPolicy = policy.Disposition(rapid.IntRange(0, 1).Draw(w.t, "no policy"))
+	default:
 		w.options.Breaches = policy.Breaches(rapid.IntRange(0, 1).Draw(w.t, "breaches"))
 	}
 }

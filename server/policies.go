@@ -225,14 +225,6 @@ func (p *Policies) compileOptions() policy.Options {
 	return options
 }
 
-// Good returns the snapshot that is in force: of documents that stand apart, those
-// that could be.
-func (p *Policies) Good() source.Snapshot {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.good
-}
-
 // Fail records that a source could not be read. The set in force stays.
 func (p *Policies) Fail(ctx context.Context, err error) {
 	p.mu.Lock()

@@ -63,8 +63,9 @@ func newOriginsEdit(to streams, verb, short, note string) *cobra.Command {
 	command := &cobra.Command{
 		Use:   verb + " SET [ORIGIN…]",
 		Short: short,
-		Long: short + ` in the central store, as one change: all of them, or none if one
-is wrong. SET is name or namespace/name. ` + note + `
+		Long: verb + ` changes single origins of a set in the central store, as one change: all of
+them, or none if one is wrong. ` + note + `
+SET is name or namespace/name.
 
 With -f, origins are read from a file or, for -, from the standard input, one a
 line; empty lines and those that begin with # do not count.
@@ -119,7 +120,7 @@ func (o *originsOptions) run(command *cobra.Command, to streams, verb string, ar
 // read returns the origins of the command line and of the file. What is none is
 // found here, where it is known in which line it stands.
 func (o *originsOptions) read(given []string, in io.Reader) ([]string, error) {
-	lines := make([]int, len(given)) // zero is the command line
+	lines := slices.Repeat([]int{0}, len(given)) // zero is the command line
 	origins := slices.Clone(given)
 	if o.file.value != "" {
 		read, at, err := readOrigins(o.file.value, in)
@@ -163,7 +164,7 @@ func checkOrigins(origins []string) policy.Problems {
 	}
 	places := &policy.Place{Items: make([]policy.Place, len(origins))}
 	for i := range places.Items {
-		places.Items[i].Line = int32(i) + 1 //nolint:gosec // no file has so many lines
+		places.Items[i].Line = int32(i) + 1
 	}
 	root := &policy.Place{Fields: map[string]*policy.Place{"spec": {Fields: map[string]*policy.Place{"origins": places}}}}
 	_, problems := policy.Compile([]policy.Document{{Message: list, Root: root}}, policy.Options{})

@@ -36,8 +36,9 @@ func newWatch(to streams) *cobra.Command {
 		Use:   "watch",
 		Short: "Show changes of the central store as they are made",
 		Long: `watch shows each change of the central store as it is made, without a gap, until
-it is interrupted or has shown --count changes: where the connection breaks, it goes on where it was. With -o
-json, each change is a line of JSON in the shape of an entry of history -o json.`,
+it is interrupted or has shown --count changes: where the connection breaks, it
+goes on where it was. With -o json, each change is a line of JSON in the shape of
+an entry of history -o json.`,
 		Example: `  corsgate watch
   corsgate watch --diff
   corsgate watch --after-revision 12 --count 1 -o json | jq -r .author`,

@@ -28,12 +28,13 @@ func TestQuickStart(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", etcd, "go.etcd.io/etcd/server/v3").CombinedOutput(); err != nil {
 		t.Fatalf("build etcd: %v\n%s", err, out)
 	}
-	script := "set -eu -o pipefail\ntrap 'kill $(jobs -p); wait' EXIT\n"
+	var script strings.Builder
+	script.WriteString("set -eu -o pipefail\ntrap 'kill $(jobs -p); wait' EXIT\n")
 	for _, block := range blocks {
-		script += block[1]
+		script.WriteString(block[1])
 	}
 	dir := t.TempDir()
-	run := ownNetwork(t, script)
+	run := ownNetwork(t, script.String())
 	run.Dir = dir
 	run.Env = append(parts.Environment(), "PATH="+os.Getenv(programFolder)+string(os.PathListSeparator)+os.Getenv("PATH"))
 	out, err := run.CombinedOutput()

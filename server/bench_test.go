@@ -121,10 +121,7 @@ func (sender) Marshal(message any) (mem.BufferSlice, error) {
 func (sender) Unmarshal(mem.BufferSlice, any) error { return nil }
 
 // BenchmarkServe measures Checks over two loopback connections, 32 at a time. The
-// number includes the client. It is also what default.pgo of the program is made
-// from:
-//
-//	go test -run '^$' -bench '^BenchmarkServe$' -benchtime 20s -cpuprofile cmd/corsgate/default.pgo ./server
+// number includes the client.
 func BenchmarkServe(b *testing.B) {
 	const connections, inFlight = 2, 32
 	a := newAuthorization(loadPolicy())

@@ -4,7 +4,7 @@
 //	go run ./bench                              # all rows, in under ten minutes
 //	go run ./bench -only 'check|envoy'          # some of them
 //	go run ./bench -write ../docs/performance.md # and keep the table there
-//	go run ./bench -growth                      # how cost grows; about half an hour
+//	go run ./bench -growth                      # how cost grows; about ten minutes
 //
 // The exit status is 0 when all rows were measured, met or not; with -strict it
 // is 1 when one is not met. docs/performance.md says how it measures.
@@ -47,21 +47,29 @@ type options struct {
 	write  string
 }
 
-const defaultRounds = 5
+// What is measured in how many rounds, where -rounds does not say: growth takes fewer,
+// for its charts have many sizes, and what they show is larger than what differs
+// between rounds.
+const defaultRounds, growthRounds = 5, 3
 
 func readFlags(args []string, to io.Writer) (*options, error) {
 	o := &options{}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(to)
 	only := flags.String("only", "", "measure the rows whose names match this `regexp` alone")
-	flags.IntVar(&o.rounds, "rounds", defaultRounds, "how often each figure is measured, in turn with the others")
+	flags.IntVar(&o.rounds, "rounds", defaultRounds, "how often each figure is measured, in turn with the others; with -growth 3 where it is not given")
 	flags.BoolVar(&o.short, "short", false, "measure so briefly that only this program is tested, and no figure means anything")
-	flags.BoolVar(&o.growth, "growth", false, "measure how cost grows instead; takes about half an hour")
+	flags.BoolVar(&o.growth, "growth", false, "measure how cost grows instead; takes about ten minutes")
 	flags.BoolVar(&o.strict, "strict", false, "fail if a goal is not met")
 	flags.StringVar(&o.format, "o", "text", "`form` of the table: text, markdown or json")
 	flags.StringVar(&o.write, "write", "", "replace the table in this `file`, between its markers, as well")
 	if err := flags.Parse(args); err != nil {
 		return nil, err
+	}
+	given := false
+	flags.Visit(func(f *flag.Flag) { given = given || f.Name == "rounds" })
+	if o.growth && !given {
+		o.rounds = growthRounds
 	}
 	var err error
 	if o.only, err = regexp.Compile(*only); err != nil {

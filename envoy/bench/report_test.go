@@ -186,6 +186,19 @@ func TestFlags(t *testing.T) {
 			t.Errorf("%v: %v, want %q", row.args, err, row.want)
 		}
 	}
+	for _, row := range []struct {
+		args []string
+		want int
+	}{
+		{nil, 5},
+		{[]string{"-growth"}, 3},
+		{[]string{"-growth", "-rounds", "5"}, 5},
+		{[]string{"-rounds", "1"}, 1},
+	} {
+		if o, err := readFlags(row.args, io.Discard); err != nil || o.rounds != row.want {
+			t.Errorf("%v: %d rounds, error %v, want %d", row.args, o.rounds, err, row.want)
+		}
+	}
 	var help bytes.Buffer
 	if _, err := readFlags([]string{"-h"}, &help); !errors.Is(err, flag.ErrHelp) || !strings.Contains(help.String(), "-growth") {
 		t.Errorf("-h: %v, %s", err, &help)

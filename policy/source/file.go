@@ -105,8 +105,17 @@ func (f *File) Watch(ctx context.Context, onChange func(Snapshot)) error {
 	return nil
 }
 
+// readAtOnce is how many files are read at once while nothing is loaded yet; later
+// one is. It is more than there are processors as a rule: a network file system
+// lets each wait.
+const readAtOnce = 8
+
 func (f *File) read(ctx context.Context) (*reading, error) {
-	return read(ctx, f.String(), f.list)
+	atOnce := 1
+	if f.lastParsed() == nil {
+		atOnce = readAtOnce
+	}
+	return read(ctx, f.String(), f.list, atOnce)
 }
 
 // snapshot finds out what a reading means. The only error is that ctx has ended.

@@ -9,8 +9,11 @@ import (
 	"io"
 	"os"
 	"slices"
+	"sync/atomic"
 	"syscall"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/corsgate/corsgate/policy"
 )
@@ -49,15 +52,15 @@ type content struct {
 	faulty bool // it could not be read
 }
 
-// read reads the files that are listed, all as they are at one moment.
-// The only error is that ctx has ended.
-func read(ctx context.Context, where string, list func() *listing) (*reading, error) {
+// read reads the files that are listed, all as they are at one moment, some of them
+// at once. The only error is that ctx has ended.
+func read(ctx context.Context, where string, list func() *listing, atOnce int) (*reading, error) {
 	for try := range maxTries {
 		if err := pause(ctx, time.Duration(try)*tryPause); err != nil {
 			return nil, err
 		}
 		l := list()
-		r, err := readAll(ctx, l)
+		r, err := readAll(ctx, l, atOnce)
 		if err != nil {
 			return nil, err
 		}
@@ -73,27 +76,53 @@ func read(ctx context.Context, where string, list func() *listing) (*reading, er
 }
 
 // readAll reads each file of a listing once.
-func readAll(ctx context.Context, l *listing) (*reading, error) {
+func readAll(ctx context.Context, l *listing, atOnce int) (*reading, error) {
 	r := &reading{listing: l, contents: make([]content, len(l.files))}
 	r.problems = append(r.problems, l.problems...)
-	for i, f := range l.files {
-		if err := ctx.Err(); err != nil {
-			return nil, errEnded(err)
+	found := make([]*policy.Problem, len(l.files))
+	// Whoever reads takes the file that is next: most are small, and there may be
+	// thousands.
+	var next atomic.Int64
+	some := func() error {
+		for i := int(next.Add(1)) - 1; i < len(l.files); i = int(next.Add(1)) - 1 {
+			if err := ctx.Err(); err != nil {
+				return errEnded(err)
+			}
+			r.contents[i], found[i] = readContent(l.files[i])
 		}
-		c := &r.contents[i]
-		data, found := readFile(f)
-		if found == nil && len(bytes.TrimSpace(data)) == 0 {
-			p := problemEmpty(f.name)
-			found = &p
+		return nil
+	}
+	// One of them is the caller, and may be the only one.
+	var group errgroup.Group
+	for range atOnce - 1 {
+		group.Go(some)
+	}
+	err := some()
+	if other := group.Wait(); err == nil {
+		err = other
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range found {
+		if p != nil {
+			r.problems = append(r.problems, *p)
 		}
-		if found != nil {
-			c.faulty = true
-			r.problems = append(r.problems, *found)
-			continue
-		}
-		c.data, c.digest = data, digestOf(data)
 	}
 	return r, nil
+}
+
+// readContent reads one file, or says why it cannot.
+func readContent(f file) (content, *policy.Problem) {
+	data, found := readFile(f)
+	if found == nil && len(bytes.TrimSpace(data)) == 0 {
+		p := problemEmpty(f.name)
+		found = &p
+	}
+	if found != nil {
+		return content{faulty: true}, found
+	}
+	return content{data: data, digest: digestOf(data)}, nil
 }
 
 // hashAtOnce is how much is hashed in one call. The runtime cannot interrupt one,

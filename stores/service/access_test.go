@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 
@@ -72,11 +73,12 @@ spec:
 	if entries := history.GetEntries(); len(entries) != 1 || entries[0].GetAuthor() != "token:shop" || entries[0].GetReason() != "ticket 7" {
 		t.Errorf("history: %v", history)
 	}
-	outcomes := ""
+	var outcomes []string
 	for _, record := range one.log.audits(t) {
-		outcomes += fmt.Sprintf("%v %v; ", record["who"], record["outcome"])
+		outcomes = append(outcomes, fmt.Sprintf("%v %v", record["who"], record["outcome"]))
 	}
-	if want := "token:shop applied; token:shop refused; token:reader refused;  refused;  refused; "; outcomes != want {
-		t.Errorf("audit records: %s\nwant: %s", outcomes, want)
+	want := []string{"token:shop applied", "token:shop refused", "token:reader refused", " refused", " refused"}
+	if diff := cmp.Diff(want, outcomes); diff != "" {
+		t.Errorf("audit records (-want +got):\n%s", diff)
 	}
 }

@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"connectrpc.com/connect"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/proto"
 
 	corsgatev1 "github.com/corsgate/corsgate/proto/corsgate/v1"
 	"github.com/corsgate/corsgate/proto/corsgate/v1/corsgatev1connect"
@@ -43,8 +43,22 @@ func TestLife(t *testing.T) {
 	t.Parallel()
 	endpoint := parts.StartEtcd(t)
 	one, two := serve(t, endpoint, "one"), serve(t, endpoint, "two")
-	c := one.policies
+	begin(t, one.policies)
+	look(t, two.policies)
+	undo(t, one.policies, two.policies)
+	remember(t, one.policies)
+	for _, record := range append(one.log.audits(t), two.log.audits(t)...) {
+		for _, field := range []string{"who", "peer", "method", "what", "why", "revision", "outcome", "code", "findings", "error"} {
+			if _, ok := record[field]; !ok {
+				t.Errorf("an audit record without %s: %v", field, record)
+			}
+		}
+	}
+}
 
+// begin makes the first two changes.
+func begin(t *testing.T, c grpcClient) {
+	t.Helper()
 	made, err := c.apply(t, files(shop, partners+"---\n"+pay))
 	must(t, err)
 	if made.GetRevision() != 1 || len(made.GetChanges()) != 3 || !strings.Contains(made.GetDiffText(), "https://a.partner.example") {
@@ -57,30 +71,38 @@ func TestLife(t *testing.T) {
 	if edited.GetRevision() != 2 || !strings.Contains(edited.GetDiffText(), "https://b.partner.example") {
 		t.Errorf("an origin: %v", edited)
 	}
+}
 
+// look sees them at another replica.
+func look(t *testing.T, c grpcClient) {
+	t.Helper()
 	list := &corsgatev1.ListResponse{}
-	must(t, two.policies.call(t, corsgatev1connect.PolicyServiceListProcedure, &corsgatev1.ListRequest{Kind: "CorsOriginSet"}, list))
+	must(t, c.call(t, corsgatev1connect.PolicyServiceListProcedure, &corsgatev1.ListRequest{Kind: "CorsOriginSet"}, list))
 	if list.GetRevision() != 2 || len(list.GetDocuments()) != 1 || list.GetDocuments()[0].GetOrigins() != 2 ||
 		list.GetDocuments()[0].GetAuthor() != "local:127.0.0.1" || list.GetDocuments()[0].GetText() != "" {
 		t.Errorf("the other replica lists %v", list)
 	}
 	eventually(t, "both replicas serve revision 2", func() bool {
-		fleet := two.policies.status(t)
+		fleet := c.status(t)
 		return fleet.GetRevision() == 2 && len(fleet.GetReplicas()) == 2 && fleet.GetReplicas()[0].GetRevision() == 2 && fleet.GetReplicas()[1].GetRevision() == 2
 	})
-	if fleet := two.policies.status(t); fleet.GetReplicas()[0].GetId() != "one" || fleet.GetReplicas()[0].GetLag() != nil ||
+	if fleet := c.status(t); fleet.GetReplicas()[0].GetId() != "one" || fleet.GetReplicas()[0].GetLag() != nil ||
 		fleet.GetReplicas()[0].GetSetRevision() != fleet.GetReplicas()[1].GetSetRevision() {
 		t.Errorf("the fleet: %v", fleet)
 	}
 	explained := &corsgatev1.ExplainResponse{}
-	must(t, two.policies.call(t, corsgatev1connect.PolicyServiceExplainProcedure, &corsgatev1.ExplainRequest{Origin: "https://b.partner.example", Url: "https://pay.example/"}, explained))
+	must(t, c.call(t, corsgatev1connect.PolicyServiceExplainProcedure, &corsgatev1.ExplainRequest{Origin: "https://b.partner.example", Url: "https://pay.example/"}, explained))
 	if !strings.Contains(explained.GetText(), "shop/partners") {
 		t.Errorf("explained:\n%s", explained.GetText())
 	}
+}
 
+// undo deletes at one replica, and goes back at the other.
+func undo(t *testing.T, c, other grpcClient) {
+	t.Helper()
 	set := &corsgatev1.DocumentRef{Kind: "CorsOriginSet", Namespace: "shop", Name: "partners"}
 	deleted := &corsgatev1.DeleteResponse{}
-	err = c.call(t, corsgatev1connect.PolicyServiceDeleteProcedure, &corsgatev1.DeleteRequest{Refs: []*corsgatev1.DocumentRef{set}}, deleted)
+	err := c.call(t, corsgatev1connect.PolicyServiceDeleteProcedure, &corsgatev1.DeleteRequest{Refs: []*corsgatev1.DocumentRef{set}}, deleted)
 	expect(t, err, codes.InvalidArgument, "etcd:pay/checkout.CorsPolicy:8:16: spec.originSets[0]: ")
 	must(t, c.call(t, corsgatev1connect.PolicyServiceDeleteProcedure, &corsgatev1.DeleteRequest{
 		Refs: []*corsgatev1.DocumentRef{set, {Kind: "CorsPolicy", Namespace: "pay", Name: "checkout"}}, ExpectedRevision: new(int64(2)), Reason: "closed",
@@ -89,7 +111,7 @@ func TestLife(t *testing.T) {
 		t.Errorf("deleted: %v", deleted)
 	}
 	back := &corsgatev1.RollbackResponse{}
-	must(t, two.policies.call(t, corsgatev1connect.PolicyServiceRollbackProcedure, &corsgatev1.RollbackRequest{Revision: 2, Reason: "not yet"}, back))
+	must(t, other.call(t, corsgatev1connect.PolicyServiceRollbackProcedure, &corsgatev1.RollbackRequest{Revision: 2, Reason: "not yet"}, back))
 	if back.GetApplied().GetRevision() != 4 || len(back.GetApplied().GetChanges()) != 2 {
 		t.Errorf("rolled back: %v", back)
 	}
@@ -98,7 +120,11 @@ func TestLife(t *testing.T) {
 		!strings.Contains(now.GetDocuments()[0].GetText(), "https://b.partner.example") || old.GetDocuments()[0].GetRevision() != 1 {
 		t.Errorf("at revision 1: %v\nnow: %v", old, now)
 	}
+}
 
+// remember reads the history of it all.
+func remember(t *testing.T, c grpcClient) {
+	t.Helper()
 	history := &corsgatev1.HistoryResponse{}
 	must(t, c.call(t, corsgatev1connect.PolicyServiceHistoryProcedure, &corsgatev1.HistoryRequest{Texts: true}, history))
 	var lines []string
@@ -112,13 +138,27 @@ func TestLife(t *testing.T) {
 	if before := history.GetEntries()[1].GetChanges()[1].GetBefore(); before != pay {
 		t.Errorf("the text before its deletion:\n%s", before)
 	}
-	for _, record := range append(one.log.audits(t), two.log.audits(t)...) {
-		for _, field := range []string{"who", "peer", "method", "what", "why", "revision", "outcome", "code", "findings", "error"} {
-			if _, ok := record[field]; !ok {
-				t.Errorf("an audit record without %s: %v", field, record)
-			}
-		}
+}
+
+// TestJSON asks and watches with JSON over HTTP/1.1, as programs do that know no
+// gRPC.
+func TestJSON(t *testing.T) {
+	t.Parallel()
+	one := serve(t, parts.StartEtcd(t), "one")
+	client := one.web(t)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	stream, err := client.Watch(ctx, connect.NewRequest(&corsgatev1.WatchRequest{}))
+	must(t, err)
+	if !stream.Receive() || stream.Msg().GetEntry() != nil {
+		t.Fatalf("the watch does not begin: %v, %v", stream.Msg(), stream.Err())
 	}
+	made, err := client.Apply(ctx, connect.NewRequest(files(shop)))
+	must(t, err)
+	if !stream.Receive() || stream.Msg().GetEntry().GetRevision() != made.Msg.GetRevision() || made.Msg.GetRevision() != 1 {
+		t.Errorf("the change %v is seen as %v, %v", made.Msg, stream.Msg(), stream.Err())
+	}
+	must(t, stream.Close())
 }
 
 // TestTwoWriters lets writers on two replicas change one document and one set at
@@ -141,7 +181,7 @@ func TestTwoWriters(t *testing.T) {
 					read := client.get(t, &corsgatev1.GetRequest{Refs: []*corsgatev1.DocumentRef{ref}})
 					text := strings.Replace(read.GetDocuments()[0].GetText(), "origins: [", fmt.Sprintf("origins: [https://w%d-%d.shop.example, ", w, i), 1)
 					request := files(text)
-					request.ExpectedRevision = proto.Int64(read.GetRevision())
+					request.ExpectedRevision = new(read.GetRevision())
 					_, err := client.apply(t, request)
 					if status.Code(err) == codes.Aborted {
 						conflicts[w]++

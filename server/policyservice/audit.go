@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 
+	"github.com/corsgate/corsgate/policy/store"
 	corsgatev1 "github.com/corsgate/corsgate/proto/corsgate/v1"
 )
 
@@ -52,6 +53,21 @@ func (s *Service) record(ctx context.Context, a *audit) {
 		slog.Any("what", what), slog.String("why", a.why), slog.Int64("revision", a.revision),
 		slog.String("outcome", a.outcome), slog.String("code", a.code), slog.Int("findings", a.findings),
 		slog.String("error", problem)))
+}
+
+// asked says what a request names, a line each.
+func asked(m *corsgatev1.ApplyRequest) []string {
+	var out []string
+	for i, file := range m.GetFiles() {
+		out = append(out, "keep "+fileName(i, file))
+	}
+	for _, ref := range m.GetDelete() {
+		out = append(out, "delete "+keyOf(ref).String())
+	}
+	for _, edit := range m.GetOriginEdits() {
+		out = append(out, "edit "+store.Key{Kind: kindOriginSet, Namespace: edit.GetNamespace(), Name: edit.GetName()}.String())
+	}
+	return out
 }
 
 // describe says what became of documents, a line each.

@@ -19,7 +19,10 @@ const maxTries = 8
 
 // A wish is what a caller wants to change.
 type wish struct {
-	method   string
+	method string
+	// asked is what the caller named, a line each, for the audit record of what is
+	// refused before it is known what it would do.
+	asked    []string
 	expected *int64
 	dryRun   bool
 	reason   string
@@ -42,10 +45,10 @@ type draft struct {
 // attempt makes a change, or says why not, and records either.
 func (s *Service) attempt(ctx context.Context, w *wish) (*corsgatev1.ApplyResponse, error) {
 	by := sessionOf(ctx)
-	record := &audit{method: w.method, who: by.caller.Name, peer: by.peer, why: w.reason, code: codeOK}
+	record := &audit{method: w.method, who: by.caller.Name, peer: by.peer, what: w.asked, why: w.reason, code: codeOK}
 	response, err := s.try(ctx, by.caller, w, record)
 	if err != nil {
-		record.code, record.problem, record.outcome = connect.CodeOf(err).String(), err.Error(), outcomeOf(connect.CodeOf(err))
+		record.code, record.problem, record.outcome = connect.CodeOf(err).String(), messageOf(err), outcomeOf(connect.CodeOf(err))
 	}
 	s.record(ctx, record)
 	return response, err
@@ -169,7 +172,7 @@ func (s *Service) once(ctx context.Context, caller *access.Caller, w *wish, reco
 func (s *Service) draft(ctx context.Context, caller *access.Caller, w *wish, head *store.State) (*draft, error) {
 	others := s.others(head)
 	before := compose(head, others, nil)
-	change, err := w.make(ctx, head, newView(before, head))
+	change, err := w.make(ctx, head, newView(before, head, others))
 	if err != nil {
 		return nil, err
 	}
@@ -190,7 +193,7 @@ func (s *Service) draft(ctx context.Context, caller *access.Caller, w *wish, hea
 // authorise says which documents of a change the caller may not change, as they
 // were or as they would be.
 func (d *draft) authorise(caller *access.Caller) error {
-	before, after := newView(d.before, d.head), newView(d.after, d.next)
+	before, after := newView(d.before, d.head, d.others), newView(d.after, d.next, d.others)
 	var refusals []error
 	for i := range d.entry.Changes {
 		c := &d.entry.Changes[i]

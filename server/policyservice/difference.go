@@ -19,9 +19,9 @@ import (
 
 const (
 	// maxCompared is how many origins are compared: those of the sets that changed,
-	// once for each policy that names them and side. A million that 200 policies name
-	// take some four seconds.
-	maxCompared = 400_000_000
+	// once for each policy that names them and side. A million that 100 policies name
+	// take some three seconds where few of them differ, and longer where all do.
+	maxCompared = 200_000_000
 	// maxComparing is how long a comparison may take, whatever it is of.
 	maxComparing = 15 * time.Second
 	// maxDiffText is how much of a comparison is sent.
@@ -123,7 +123,7 @@ func sameDocuments(a, b []policy.Document) bool {
 // compared counts the origins that a comparison looks at.
 func (d *draft) compared() int {
 	n := 0
-	for _, v := range []*view{newView(d.before, d.head), newView(d.after, d.next)} {
+	for _, v := range []*view{newView(d.before, d.head, d.others), newView(d.after, d.next, d.others)} {
 		for i := range d.entry.Changes {
 			key := d.entry.Changes[i].Key
 			doc := v.byKey[key]

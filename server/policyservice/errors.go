@@ -60,6 +60,14 @@ func withFindings(problems policy.Problems) error {
 	return err
 }
 
+// messageOf returns the text of an error without its code.
+func messageOf(err error) string {
+	if told, ok := errors.AsType[*connect.Error](err); ok {
+		return told.Message()
+	}
+	return err.Error()
+}
+
 func addDetail(err *connect.Error, message proto.Message) {
 	if detail, failed := connect.NewErrorDetail(message); failed == nil {
 		err.AddDetail(detail)

@@ -172,7 +172,7 @@ func (g *gate) admit(w http.ResponseWriter, r *http.Request, method string) (*se
 func (g *gate) fail(w http.ResponseWriter, r *http.Request, method string, one *session, err error) {
 	code := connect.CodeOf(err)
 	g.service.options.Observe(method, code.String())
-	g.audit(r, method, one, code, err.Error())
+	g.audit(r, method, one, code, messageOf(err))
 	_ = g.refuse.Write(w, r, err) // the client may be gone; there is nobody to tell
 }
 

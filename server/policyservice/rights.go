@@ -18,11 +18,15 @@ type view struct {
 	users map[store.Key][]*policy.Document
 }
 
-// newView makes a view of what is in force together, and of all that a store
-// holds: what another source hides today is in force when that is gone.
-func newView(together []policy.Document, state *store.State) *view {
-	stored, _ := state.Documents()
-	docs := slices.Concat(together, stored)
+// newView makes a view of what is in force together, and of what a store holds and
+// others hide: it is in force when they are gone.
+func newView(together []policy.Document, state *store.State, others map[store.Key]policy.Document) *view {
+	docs := slices.Clip(together)
+	for key := range others {
+		if hidden, ok := state.Document(key); ok {
+			docs = append(docs, hidden)
+		}
+	}
 	v := &view{byKey: make(map[store.Key]*policy.Document, len(docs)), users: map[store.Key][]*policy.Document{}}
 	for i := range docs {
 		doc := &docs[i]

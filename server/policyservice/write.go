@@ -1,6 +1,7 @@
 package policyservice
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,7 +31,7 @@ const (
 func (s *Service) Apply(ctx context.Context, request *connect.Request[corsgatev1.ApplyRequest]) (*connect.Response[corsgatev1.ApplyResponse], error) {
 	m := request.Msg
 	response, err := s.attempt(ctx, &wish{
-		method: methodApply, expected: m.ExpectedRevision, dryRun: m.GetDryRun(), reason: m.GetReason(),
+		method: methodApply, asked: asked(m), expected: m.ExpectedRevision, dryRun: m.GetDryRun(), reason: m.GetReason(),
 		make: func(ctx context.Context, head *store.State, v *view) (store.Change, error) {
 			change, err := changeOf(m)
 			if err == nil && m.GetPrune() {
@@ -56,10 +57,7 @@ func changeOf(m *corsgatev1.ApplyRequest) (store.Change, error) {
 	}
 	size, seen := 0, map[string]bool{}
 	for i, file := range m.GetFiles() {
-		name := file.GetName()
-		if name == "" {
-			name = fmt.Sprintf("files[%d]", i)
-		}
+		name := fileName(i, file)
 		if seen[name] {
 			return change, invalid("files[%d] is called %q like another one; findings could not be told apart", i, name)
 		}
@@ -88,6 +86,11 @@ func changeOf(m *corsgatev1.ApplyRequest) (store.Change, error) {
 	return change, nil
 }
 
+// fileName is what a text is called in findings.
+func fileName(i int, file *corsgatev1.SourceText) string {
+	return cmp.Or(file.GetName(), fmt.Sprintf("files[%d]", i))
+}
+
 // prune removes every other document that the caller may write.
 func prune(ctx context.Context, change *store.Change, head *store.State, v *view) {
 	keep := map[store.Key]bool{}
@@ -111,7 +114,7 @@ func prune(ctx context.Context, change *store.Change, head *store.State, v *view
 func (s *Service) Delete(ctx context.Context, request *connect.Request[corsgatev1.DeleteRequest]) (*connect.Response[corsgatev1.DeleteResponse], error) {
 	m := request.Msg
 	response, err := s.attempt(ctx, &wish{
-		method: methodDelete, expected: m.ExpectedRevision, dryRun: m.GetDryRun(), reason: m.GetReason(),
+		method: methodDelete, asked: asked(&corsgatev1.ApplyRequest{Delete: m.GetRefs()}), expected: m.ExpectedRevision, dryRun: m.GetDryRun(), reason: m.GetReason(),
 		make: func(_ context.Context, head *store.State, _ *view) (store.Change, error) {
 			var change store.Change
 			if n := len(m.GetRefs()); n == 0 || n > maxNamed {
@@ -161,7 +164,7 @@ func notFound(missing []string, where string) error {
 func (s *Service) Rollback(ctx context.Context, request *connect.Request[corsgatev1.RollbackRequest]) (*connect.Response[corsgatev1.RollbackResponse], error) {
 	m := request.Msg
 	response, err := s.attempt(ctx, &wish{
-		method: methodRollback, expected: m.ExpectedRevision, dryRun: m.GetDryRun(), reason: m.GetReason(),
+		method: methodRollback, asked: []string{fmt.Sprintf("go back to revision %d", m.GetRevision())}, expected: m.ExpectedRevision, dryRun: m.GetDryRun(), reason: m.GetReason(),
 		make: func(ctx context.Context, head *store.State, _ *view) (store.Change, error) {
 			if m.GetRevision() <= 0 {
 				return store.Change{}, invalid("revision is %d; name the revision to go back to, from 1", m.GetRevision())

@@ -395,6 +395,9 @@ func TestReadOnly(t *testing.T) {
 	s.inForce(t, "policies/a.yaml", shop+"  onDisallowedOrigin: PASS\n  maxAge: 10m\n  credentials: true\n---\n"+pay+"---\n"+partners)
 	_, err := s.apply(t, &corsgatev1.ApplyRequest{Files: []*corsgatev1.SourceText{file("x", shop)}})
 	expect(t, err, connect.CodeFailedPrecondition, "the policies come from policies/, and nothing can be written there through this service; change them where they are")
+	if record := s.log.audits(t)[0]; fmt.Sprint(record["what"]) != "[keep x]" || !strings.HasPrefix(fmt.Sprint(record["error"]), "the policies come from policies/") {
+		t.Errorf("audit record: %v", record)
+	}
 	_, err = s.client.History(short(t), connect.NewRequest(&corsgatev1.HistoryRequest{}))
 	expect(t, err, connect.CodeFailedPrecondition, "policies/")
 	got, err := s.client.Get(short(t), connect.NewRequest(&corsgatev1.GetRequest{}))
@@ -475,5 +478,36 @@ func TestNamespaces(t *testing.T) {
 		if err != nil || len(listed.Msg.GetDocuments()) != want {
 			t.Errorf("namespace %q: %v, %v", namespace, listed, err)
 		}
+	}
+}
+
+// TestDifferenceIsBounded says so where comparing would take too long, and makes
+// the change all the same.
+func TestDifferenceIsBounded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a hundred thousand origins take a while")
+	}
+	t.Parallel()
+	s := serve(t, nil)
+	const origins, policies = 100_000, 1001
+	var set, names strings.Builder
+	set.WriteString(strings.Replace(partners, " [https://a.partner.example]", "", 1))
+	for i := range origins {
+		fmt.Fprintf(&set, "  - https://a%d.partner.example\n", i)
+	}
+	for i := range policies {
+		names.WriteString(strings.NewReplacer("name: pay", fmt.Sprintf("name: pay%d", i), "pay.example", fmt.Sprintf("pay%d.example", i)).Replace(pay) + "  enforcement: DISABLED\n---\n")
+	}
+	made := s.mustApply(t, set.String(), names.String())
+	if made.GetRevision() != 1 || made.GetDiff() == nil {
+		t.Fatalf("the first change: %s", made.GetDiffText())
+	}
+	edited, err := s.apply(t, &corsgatev1.ApplyRequest{OriginEdits: []*corsgatev1.OriginEdit{{Name: "partners", Add: []string{"https://b.partner.example"}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if edited.GetRevision() != 2 || edited.GetDiff() != nil || edited.GetChanges()[0].GetOriginsAdded() != 1 ||
+		!strings.HasPrefix(edited.GetDiffText(), "what the change means is not said: 2002") {
+		t.Errorf("the second change: %v", edited)
 	}
 }

@@ -64,6 +64,7 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if why := foreign(r); why != "" {
+		g.service.options.Observe(method, connect.CodePermissionDenied.String())
 		g.audit(r, method, nil, connect.CodePermissionDenied, why)
 		http.Error(w, why, http.StatusForbidden)
 		return

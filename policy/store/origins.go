@@ -1,6 +1,7 @@
 package store
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -66,14 +67,24 @@ const spareShare = 16
 // newRoom copies a list. The spare is how many bytes will be added soon.
 func newRoom(list []string, spare int) *flatOrigins {
 	size := textSize(list)
-	r := &room{origins: make([]string, 0, len(list)+len(list)/spareShare+1)}
+	r := &room{origins: make([]string, len(list), len(list)+len(list)/spareShare+1)}
 	r.texts.Grow(size + size/spareShare + spare)
 	for _, origin := range list {
 		r.texts.WriteString(origin)
 		r.texts.WriteByte('\n')
 	}
 	// The list's own texts may be of a file that is not wanted any more.
-	return r.extend(0)
+	texts, begin := r.texts.String(), 0
+	for i, origin := range list {
+		r.origins[i] = texts[begin : begin+len(origin)]
+		begin += len(origin) + 1
+	}
+	return r.list()
+}
+
+// list returns all that is in the room, which is the caller's.
+func (r *room) list() *flatOrigins {
+	return &flatOrigins{origins: slices.Clip(r.origins), texts: r.texts.String(), room: r}
 }
 
 // textSize returns how many bytes origins take, each with a line feed.
@@ -83,18 +94,6 @@ func textSize(list []string) int {
 		size += len(origin)
 	}
 	return size
-}
-
-// extend cuts the texts behind a place into origins and returns the whole list.
-// The room is the caller's.
-func (r *room) extend(from int) *flatOrigins {
-	texts := r.texts.String()
-	for rest := texts[from:]; rest != ""; {
-		var origin string
-		origin, rest, _ = strings.Cut(rest, "\n")
-		r.origins = append(r.origins, origin)
-	}
-	return &flatOrigins{origins: slices.Clip(r.origins), texts: texts, room: r}
 }
 
 // with returns the list with some origins more.
@@ -107,12 +106,17 @@ func (f *flatOrigins) with(added []string) *flatOrigins {
 		// Somebody else has the place behind this list, or there is none.
 		r = newRoom(f.origins, size).room
 	}
-	from := r.texts.Len()
+	begin := r.texts.Len()
 	for _, origin := range added {
 		r.texts.WriteString(origin)
 		r.texts.WriteByte('\n')
 	}
-	return r.extend(from)
+	texts := r.texts.String()
+	for _, origin := range added {
+		r.origins = append(r.origins, texts[begin:begin+len(origin)])
+		begin += len(origin) + 1
+	}
+	return r.list()
 }
 
 // marks returns where each origin stands, if each has a line of its own and the
@@ -187,11 +191,7 @@ func (f *flatOrigins) after(chain []originStep) *flatOrigins {
 		added = append(added, step.added...)
 	}
 	if len(gone) > 0 {
-		left := slices.DeleteFunc(slices.Clone(f.origins), func(origin string) bool {
-			_, is := gone[origin]
-			return is
-		})
-		f = newRoom(left, 0)
+		f = newRoom(less(f.origins, gone), textSize(added))
 	}
 	if len(added) == 0 {
 		return f
@@ -228,6 +228,18 @@ func among(list, sought []string) map[string]struct{} {
 		}
 	}
 	return found
+}
+
+// less returns a list without some texts.
+func less(list []string, gone map[string]struct{}) []string {
+	if len(gone) <= fewSought {
+		few := slices.Collect(maps.Keys(gone))
+		return slices.DeleteFunc(slices.Clone(list), func(text string) bool { return slices.Contains(few, text) })
+	}
+	return slices.DeleteFunc(slices.Clone(list), func(text string) bool {
+		_, is := gone[text]
+		return is
+	})
 }
 
 // unique returns a list without what it holds again.

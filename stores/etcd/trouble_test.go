@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
 
 	"github.com/corsgate/corsgate/policy/source/etcd"
 	"github.com/corsgate/corsgate/policy/store"
@@ -248,6 +249,21 @@ func TestLargeObject(t *testing.T) {
 	if got := head(t, open(t, s.endpoint)); got.Revision() != shopRevision {
 		t.Errorf("the store is at revision %d, want %d", got.Revision(), shopRevision)
 	}
+	t.Run("an etcd without bounds is read with bounds", func(t *testing.T) {
+		lax := parts.StartCluster(t, 1, func(c *parts.MemberConfig) { c.MaxRequestBytes = 2 * size })[0].Client
+		commit(t, open(t, lax), put(policyOf("a", "https://a.example")))
+		c, err := clientv3.New(clientv3.Config{Endpoints: []string{lax}, MaxCallSendMsgSize: 2 * size, MaxCallRecvMsgSize: 4 * size, Logger: zap.NewNop()})
+		must(t, err)
+		defer func() { _ = c.Close() }()
+		_, err = c.Put(t.Context(), logKey(2), strings.Repeat("x", size))
+		must(t, err)
+		got, err := open(t, lax).Load(t.Context())
+		must(t, err)
+		expectProblem(t, got.Problems.Errors(), logKey(2), "it has 52428800 bytes, and 2097152 are the limit", "[store_value_too_large]")
+		if got.Revision != 1 || len(got.Documents) != 1 {
+			t.Errorf("%d documents of revision %d are left", len(got.Documents), got.Revision)
+		}
+	})
 	t.Run("an origin set is kept", func(t *testing.T) {
 		const n = 1_000_000
 		list := make([]string, n)

@@ -29,7 +29,7 @@ func (s *Store) Announce(ctx context.Context, changes <-chan store.Replica) erro
 	defer a.leave(ctx)
 	ticker := time.NewTicker(beat)
 	defer ticker.Stop()
-	known := false
+	known, said := false, ""
 	for {
 		select {
 		case <-ctx.Done():
@@ -45,7 +45,11 @@ func (s *Store) Announce(ctx context.Context, changes <-chan store.Replica) erro
 		if !known {
 			continue
 		}
-		if err := a.beat(ctx); err != nil && ctx.Err() == nil {
+		err := a.beat(ctx)
+		if err == nil {
+			said = ""
+		} else if text := err.Error(); text != said && ctx.Err() == nil { // once is enough
+			said = text
 			s.logger.LogAttrs(ctx, slog.LevelWarn, "cannot announce this replica in etcd; it is tried again", slog.Any("error", err))
 		}
 	}
@@ -140,7 +144,8 @@ func (s *Store) Replicas(ctx context.Context) ([]store.Replica, error) {
 				replicas[i] = store.Replica{} // it has just run out
 				return nil
 			}
-			silent := time.Duration(lease.GrantedTTL-lease.TTL) * time.Second
+			// What is left is given in whole seconds, rounded down.
+			silent := max(0, time.Duration(lease.GrantedTTL-lease.TTL-1)*time.Second)
 			replicas[i].Seen = s.options.Now().Add(-silent)
 			return nil
 		})

@@ -102,7 +102,7 @@ func rulesOf(name string) []validation {
 	case "CorsPolicySpec.requestHeaders[]", "CorsPolicySpec.exposeHeaders[]",
 		"CorsGuardrailSpec.forbiddenRequestHeaders[]", "CorsGuardrailSpec.forbiddenExposeHeaders[]":
 		return []validation{{
-			Rule:    `self.matches('^` + token + `$')`,
+			Rule:    `self.matches('^` + tokenForm + `$')`,
 			Message: `it is not a header name; write a token such as "X-Request-Id" [header_invalid]`,
 		}}
 	case "TemporaryOrigin.until":
@@ -134,8 +134,8 @@ func rulesOf(name string) []validation {
 	}
 }
 
-// token is a method or the name of a header (RFC 9110, section 5.6.2).
-const token = "[!#$%&*+.^_`|~0-9A-Za-z-]+"
+// tokenForm is that of a method and of the name of a header (RFC 9110, section 5.6.2).
+const tokenForm = "[!#$%&*+.^_`|~0-9A-Za-z-]+"
 
 func anyOriginRules() []validation {
 	return []validation{
@@ -230,7 +230,7 @@ func maxAgeRules() []validation {
 // one that they send.
 func methodRules(sent bool) []validation {
 	rules := []validation{{
-		Rule:    `self.matches('^` + token + `$')`,
+		Rule:    `self.matches('^` + tokenForm + `$')`,
 		Message: `it is not a method; write a token such as "GET" [method_invalid]`,
 	}}
 	if !sent {

@@ -135,9 +135,11 @@ func TestJudge(t *testing.T) {
 			body: review("UPDATE", "CorsPolicy", "old", strings.Replace(unreadable, `"uid":"u"`, finalizer, 1), unreadable),
 		},
 		{name: "no object", body: review("CREATE", "CorsPolicy", "x", "", ""), want: "the review holds no object of the kind CorsPolicy", code: 400},
-		{name: "a guardrail bars and says whom", body: strings.ReplaceAll(review("CREATE", "CorsGuardrail", "house", `{"apiVersion":"corsgate.dev/v1",`+
-			`"kind":"CorsGuardrail","metadata":{"name":"house"},"spec":{"originSuffixes":["shop.example"]}}`, ""), `"namespace":"shop",`, ""),
-			warning: `kubernetes:CorsPolicy/shop/storefront: spec.originSets[0]: the origin set "shop/partners" holds an origin`},
+		{
+			name: "a guardrail bars and says whom", body: strings.ReplaceAll(review("CREATE", "CorsGuardrail", "house", `{"apiVersion":"corsgate.dev/v1",`+
+				`"kind":"CorsGuardrail","metadata":{"name":"house"},"spec":{"originSuffixes":["shop.example"]}}`, ""), `"namespace":"shop",`, ""),
+			warning: `kubernetes:CorsPolicy/shop/storefront: spec.originSets[0]: the origin set "shop/partners" holds an origin`,
+		},
 		{
 			name: "another kind", body: strings.Replace(review("CREATE", "Pod", "x", `{}`, ""), `"group":"corsgate.dev"`, `"group":""`, 1),
 			warning: "corsgate judges the kinds of corsgate.dev/v1 alone; leave /v1 Pod out of the rules of its webhook",

@@ -100,7 +100,7 @@ func TestNoAccess(t *testing.T) {
 		"kubernetes:CorsPolicy: the cluster has no resource corspolicies.corsgate.dev of version v1; "+
 			"define it with: kubectl apply --server-side -f deploy/kubernetes/crds.yaml [crd_missing]",
 		"kubernetes:CorsGuardrail: the cluster has no resource corsguardrails.corsgate.dev of version v1")
-	c.define(t, "crds.yaml", nil)
+	c.define(t, nil)
 	c.applyText(t, "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: stranger, namespace: shop}\n")
 	stranger := c.ConfigOf(c.token(t, "shop", "stranger"))
 	expect(kubernetes.Options{Config: stranger},

@@ -40,17 +40,17 @@ type cluster struct {
 }
 
 // newCluster runs an API server in which the custom resources are defined.
-func newCluster(tb testing.TB, flags ...string) *cluster {
+func newCluster(tb testing.TB) *cluster {
 	tb.Helper()
-	c := bareCluster(tb, flags...)
-	c.define(tb, "crds.yaml", nil)
+	c := bareCluster(tb)
+	c.define(tb, nil)
 	return c
 }
 
 // bareCluster runs an API server that knows nothing of corsgate.
-func bareCluster(tb testing.TB, flags ...string) *cluster {
+func bareCluster(tb testing.TB) *cluster {
 	tb.Helper()
-	k := parts.StartKubernetes(tb, flags...)
+	k := parts.StartKubernetes(tb)
 	return &cluster{Kubernetes: k, client: client(tb, k.Config())}
 }
 
@@ -66,9 +66,9 @@ func client(tb testing.TB, config *rest.Config) dynamic.Interface {
 
 // define applies the custom resources, as they are or changed, and waits until they
 // are served.
-func (c *cluster) define(tb testing.TB, file string, change func(crd *unstructured.Unstructured)) {
+func (c *cluster) define(tb testing.TB, change func(crd *unstructured.Unstructured)) {
 	tb.Helper()
-	crds := readManifests(tb, filepath.Join(manifests, file))
+	crds := readManifests(tb, filepath.Join(manifests, "crds.yaml"))
 	for _, crd := range crds {
 		if change != nil {
 			change(crd)

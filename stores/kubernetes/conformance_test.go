@@ -21,7 +21,7 @@ func TestConformance(t *testing.T) { // not parallel: the suite counts goroutine
 	c := bareCluster(t)
 	// What cannot be read gets past the schema of a cluster whose definitions are
 	// those of another version of corsgate.
-	c.define(t, "crds.yaml", keepUnknownFields)
+	c.define(t, keepUnknownFields)
 	namespaces := 0
 	sourcetest.Run(t, func(tb testing.TB) sourcetest.Fixture {
 		tb.Helper()

@@ -9,6 +9,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"net"
 	"os"
@@ -151,7 +152,7 @@ func TestWebhook(t *testing.T) {
 		{
 			name:   "what only corsgate knows",
 			object: object(t, "CorsPolicy", "books", "orders", `{targets: [{hosts: [orders.books.example]}], origins: ["https://*.co.uk", "https://Books.example"], originSets: [partners]}`),
-			want: `denied the request: spec.originSets[0]: there is no origin set "books/partners" [origin_set_unknown]` + "\n" + `spec.origins[0]: `,
+			want:   `denied the request: spec.originSets[0]: there is no origin set "books/partners" [origin_set_unknown]` + "\n" + `spec.origins[0]: `,
 		},
 		{
 			name: "warnings are shown", wantWarning: `spec.originRegexes[0]: a regular expression is easily wider than it looks`,
@@ -255,7 +256,9 @@ func TestWebhookBeforeLoading(t *testing.T) {
 	go func() { ended <- instance.Run(ctx) }()
 	defer func() {
 		cancel()
-		<-ended
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("it ended with %v", err)
+		}
 	}()
 	c.admit(t, options.Webhook.Address, ca)
 	o := object(t, "CorsPolicy", "shop", "storefront", `{targets: [{hosts: [api.shop.example]}], origins: ["https://shop.example"]}`)

@@ -18,7 +18,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -43,7 +42,6 @@ type Kubernetes struct {
 	dir    string
 	port   string
 	etcd   string
-	flags  []string
 
 	mu      sync.Mutex
 	process *exec.Cmd
@@ -52,14 +50,14 @@ type Kubernetes struct {
 }
 
 // StartKubernetes runs an API server on a free port of 127.0.0.1. It ends with the
-// test. More flags may be given.
-func StartKubernetes(tb testing.TB, flags ...string) *Kubernetes {
+// test.
+func StartKubernetes(tb testing.TB) *Kubernetes {
 	tb.Helper()
 	binary, err := APIServer(tb.Context())
 	if err != nil {
 		tb.Fatal(err)
 	}
-	k := &Kubernetes{tb: tb, binary: binary, dir: tb.TempDir(), port: freePort(tb), etcd: StartEtcd(tb), flags: flags}
+	k := &Kubernetes{tb: tb, binary: binary, dir: tb.TempDir(), port: freePort(tb), etcd: StartEtcd(tb)}
 	k.write("tokens.csv", []byte(adminToken+",admin,admin,system:masters\n"))
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -115,7 +113,7 @@ func (k *Kubernetes) Start() {
 	k.tb.Helper()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	flags := append([]string{
+	flags := []string{
 		"--etcd-servers=" + k.etcd, "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--secure-port=" + k.port,
 		"--cert-dir=" + filepath.Join(k.dir, "certs"), "--service-cluster-ip-range=10.0.0.0/24",
 		"--service-account-issuer=https://kubernetes.test", "--service-account-key-file=" + filepath.Join(k.dir, "accounts.key"),
@@ -123,7 +121,7 @@ func (k *Kubernetes) Start() {
 		"--token-auth-file=" + filepath.Join(k.dir, "tokens.csv"), "--authorization-mode=RBAC",
 		"--disable-admission-plugins=ServiceAccount", "--endpoint-reconciler-type=none",
 		"--shutdown-delay-duration=0s", "--shutdown-send-retry-after=false",
-	}, k.flags...)
+	}
 	k.log, k.ended = &bytes.Buffer{}, make(chan struct{})
 	k.process = exec.Command(k.binary, flags...)
 	k.process.Stdout, k.process.Stderr = k.log, k.log
@@ -143,22 +141,6 @@ func (k *Kubernetes) Stop() {
 	defer k.mu.Unlock()
 	_ = k.process.Process.Kill() // it may have ended by itself
 	<-k.ended
-}
-
-// Pause stops the API server from answering, without ending its connections, until
-// Resume.
-func (k *Kubernetes) Pause() { k.signal(syscall.SIGSTOP) }
-
-// Resume lets it answer again.
-func (k *Kubernetes) Resume() { k.signal(syscall.SIGCONT) }
-
-func (k *Kubernetes) signal(s syscall.Signal) {
-	k.tb.Helper()
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if err := k.process.Process.Signal(s); err != nil {
-		k.tb.Fatalf("signal kube-apiserver: %v", err)
-	}
 }
 
 // awaitReady waits until the API server says that it is ready.

@@ -40,16 +40,6 @@ func resources() []resource {
 	}
 }
 
-// resourceOf returns the resource of a kind.
-func resourceOf(kind string) (resource, bool) {
-	for _, one := range resources() {
-		if one.kind == kind {
-			return one, true
-		}
-	}
-	return resource{}, false
-}
-
 // id returns the resource as clients name it.
 func (r resource) id() schema.GroupVersionResource {
 	return schema.GroupVersionResource{Group: group, Version: version, Resource: r.name}

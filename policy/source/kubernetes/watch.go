@@ -110,7 +110,9 @@ func (s *Source) listWatch(to *shelf) *cache.ListWatch {
 
 // isEmpty reports whether a watch is what client-go returns, as if nothing were wrong,
 // where a connection was closed before it said anything.
-func isEmpty(w watch.Interface) bool { return reflect.TypeOf(w) == reflect.TypeOf(watch.NewEmptyWatch()) }
+func isEmpty(w watch.Interface) bool {
+	return reflect.TypeOf(w) == reflect.TypeOf(watch.NewEmptyWatch())
+}
 
 // A watching is one call of Watch, in the goroutine of its caller.
 type watching struct {

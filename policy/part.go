@@ -90,7 +90,7 @@ func inherit(opts *Options) inheritance {
 	h := inheritance{
 		seed: previous.seed, parts: previous.parts, places: previous.places, taken: make([]bool, len(previous.parts)), scans: previous.scans,
 	}
-	if previous.noPolicy == opts.NoPolicy && previous.breaches == opts.Breaches && previous.press.made <= 2*previous.press.needed+drift {
+	if previous.noPolicy == opts.NoPolicy && previous.press.made <= 2*previous.press.needed+drift {
 		h.set = previous
 	}
 	return h
@@ -173,7 +173,7 @@ func (c *compiler) newRoster(parts []*part) roster {
 	for at, p := range c.inherited.parts {
 		switch {
 		case p.policy == nil || !c.inherited.taken[at]:
-		case keeps && !p.passing && c.keepsSets(p):
+		case keeps && !p.passing && (c.inherited.set.breaches == c.breaches || !p.policy.Barred()) && c.keepsSets(p):
 			inUse[p.policy.index] = true
 		default:
 			r.again[p] = struct{}{}

@@ -43,7 +43,7 @@ func (s *Server) explain(w http.ResponseWriter, r *http.Request, question explai
 		return
 	}
 	options := s.options.Policy
-	options.Now = s.policies.now()
+	options.Now, options.Previous = s.policies.now(), status.Set
 	explanation, err := explain.Explain(explain.Policies{Set: status.Set, Documents: status.Documents, Options: options}, question)
 	if err != nil {
 		s.logger.LogAttrs(r.Context(), slog.LevelError, "a request cannot be explained", slog.String("error", err.Error()))

@@ -155,7 +155,7 @@ func New(src source.Source, options Options) (*Server, error) {
 		metrics:   m,
 		policies:  newPolicies(options.Policy, m, options.Logger, time.Now),
 		pages:     pages,
-		replicaID: cmp.Or(options.ReplicaID, someReplicaID()),
+		replicaID: cmp.Or(options.ReplicaID, NewReplicaID()),
 	}
 	m.staleness, m.snapshotSaved = s.staleness, s.snapshotSaved
 	s.policies.mayBeEmpty = options.MayBeEmpty || options.Store != nil

@@ -233,9 +233,9 @@ const servicePath = "/corsgate.v1.PolicyService/"
 // a guard of its own for what it takes.
 func isServiceCall(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, servicePath) }
 
-// someReplicaID makes up what a replica is called: the machine's name, which in
+// NewReplicaID makes up what a replica is called: the machine's name, which in
 // Kubernetes is the pod's, and something that tells two on one machine apart.
-func someReplicaID() string {
+func NewReplicaID() string {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "corsgate"

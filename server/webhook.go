@@ -58,7 +58,7 @@ func (s *Server) webhookHandler() http.Handler {
 		},
 		Compile: func(docs []policy.Document, breaches policy.Breaches) policy.Problems {
 			options := s.options.Policy
-			options.Now, options.Breaches = s.policies.now(), breaches
+			options.Now, options.Breaches, options.Previous = s.policies.now(), breaches, s.policies.Status().Set
 			_, problems := policy.Compile(docs, options)
 			return problems
 		},

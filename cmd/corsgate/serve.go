@@ -84,6 +84,7 @@ func runServe(ctx context.Context, logTo io.Writer, settings *serveSettings) err
 	abort, reload := make(chan struct{}), make(chan struct{}, 1)
 	options := settings.options(logger)
 	options.Abort, options.Reload, options.Loaded = abort, reload, opened.report
+	options.ReplicaID = opened.replicaID
 	if opened.etcd != nil {
 		options.Store, options.Fleet = opened.etcd, opened.etcd
 	}

@@ -192,7 +192,6 @@ func (s *serveSettings) options(logger *slog.Logger) server.Options {
 		Webhook:          s.webhook.options(),
 		AdminTLS:         s.adminTLS(),
 		AccessFile:       s.access.value,
-		ReplicaID:        s.replicaID.value,
 		DrainDelay:       s.drainDelay.value,
 		DrainTimeout:     s.drainTimeout.value,
 		MaxConnectionAge: s.maxConnectionAge.value,

@@ -1,23 +1,26 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 
 	"github.com/corsgate/corsgate/policy"
 	"github.com/corsgate/corsgate/policy/source"
 	"github.com/corsgate/corsgate/policy/source/etcd"
 	"github.com/corsgate/corsgate/policy/source/kubernetes"
+	"github.com/corsgate/corsgate/server"
 )
 
 // sources is where policies come from, and what has to run beside it.
 type sources struct {
 	source.Source
 
+	// replicaID is what this replica is called, wherever it has to be told from others.
+	replicaID string
 	// etcd keeps policies that the policy service may change. It is nil where none is
 	// named.
 	etcd *etcd.Store
@@ -35,7 +38,7 @@ type sources struct {
 // open opens the sources that the settings name. Files win over etcd, and etcd wins
 // over Kubernetes: what is nearest to this machine counts first.
 func (s *serveSettings) open(logger *slog.Logger) (*sources, error) {
-	opened := &sources{}
+	opened := &sources{replicaID: cmp.Or(s.replicaID.value, server.NewReplicaID())}
 	var parts []source.Source
 	if len(s.policies.values) > 0 {
 		parts = append(parts, source.NewFile(s.policies.values, source.FileOptions{Resync: s.resync.value, Logger: logger}))
@@ -90,11 +93,7 @@ func (o *sources) openCluster(c *clusterSettings, logger *slog.Logger) (source.S
 		cluster.Close()
 		return nil
 	})
-	host, err := os.Hostname()
-	if err != nil {
-		return nil, fmt.Errorf("finding the name of this machine: %w", err)
-	}
-	writer, err := kubernetes.NewStatusWriter(cluster, kubernetes.StatusOptions{Identity: host})
+	writer, err := kubernetes.NewStatusWriter(cluster, kubernetes.StatusOptions{Identity: o.replicaID})
 	if err != nil {
 		return nil, err
 	}

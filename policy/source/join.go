@@ -189,25 +189,28 @@ func (j *joined) newWatch() *joinedWatch {
 // of changes may be delivered as one, since it does not wait for a delivery.
 func (w *joinedWatch) follow(ctx context.Context, i int) error {
 	p := w.parts[i]
-	for w.mustReread(p) {
-		h, err := p.load(ctx)
-		if err == nil {
-			w.hold(i, h)
-		} else if pause(ctx, rereadPause) != nil {
-			return nil
-		}
-	}
+	w.reread(ctx, i)
 	err := p.source.Watch(ctx, func(s Snapshot) { w.hold(i, &holding{Snapshot: s}) })
-	if ctx.Err() != nil {
+	if ended := ctx.Err() != nil; ended {
 		return nil
 	}
 	return fmt.Errorf("watch %s: %w", p.source, cmp.Or(err, errStopped))
 }
 
-func (w *joinedWatch) mustReread(p *part) bool {
+// reread loads a source of which it is not sure what it takes for its latest, until
+// that succeeds or ctx ends.
+func (w *joinedWatch) reread(ctx context.Context, i int) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	return p.unsure
+	unsure := w.parts[i].unsure
+	w.mu.Unlock()
+	for unsure {
+		h, err := w.parts[i].load(ctx)
+		if err == nil {
+			w.hold(i, h)
+			return
+		}
+		unsure = pause(ctx, rereadPause) == nil
+	}
 }
 
 // hold notes what a source holds now.

@@ -99,8 +99,9 @@ type Kept struct {
 	pending  chan struct{} // holds an element when there is something to save
 
 	mu sync.Mutex
-	// good is what is to be saved, or nil.
-	good *Snapshot
+	// good is what is to be saved, or nil, and goodAt when the source held it.
+	good   *Snapshot
+	goodAt time.Time
 	// wasGood says that something was good in this life.
 	wasGood bool
 	// inForce says that what was handed over last is good.
@@ -164,11 +165,12 @@ func (k *Kept) LastGood() (Snapshot, error) {
 
 // Good implements [Keeper].
 func (k *Kept) Good(s Snapshot) {
+	now := k.inStep()
 	k.mu.Lock()
 	k.wasGood, k.inForce = true, true
 	isNew := s.AsOf.IsZero() // otherwise it comes from the file, or from one like it
 	if isNew {
-		k.good = &s
+		k.good, k.goodAt = &s, now
 	}
 	k.mu.Unlock()
 	if isNew {
@@ -195,7 +197,7 @@ func (k *Kept) Watch(ctx context.Context, onChange func(Snapshot)) error {
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
-		k.saveUntil(stop)
+		k.saveUntil(ctx, stop)
 	}()
 	defer func() {
 		close(stop)
@@ -208,16 +210,16 @@ func (k *Kept) Watch(ctx context.Context, onChange func(Snapshot)) error {
 }
 
 // saveUntil saves what is good, until stop is closed; what is good then as well.
-func (k *Kept) saveUntil(stop <-chan struct{}) {
+func (k *Kept) saveUntil(ctx context.Context, stop <-chan struct{}) {
 	stamp := time.NewTicker(k.stamp)
 	defer stamp.Stop()
 	for {
 		select {
 		case <-stop:
-			k.save()
+			k.save(ctx)
 			return
 		case <-k.pending:
-			took := k.save()
+			took := k.save(ctx)
 			rest := time.NewTimer(max(k.pause, keepShare*took))
 			select {
 			case <-stop:
@@ -225,42 +227,46 @@ func (k *Kept) saveUntil(stop <-chan struct{}) {
 			}
 			rest.Stop()
 		case <-stamp.C:
-			k.refresh()
+			k.refresh(ctx)
 		}
 	}
 }
 
 // save writes what is to be saved, if anything, and returns how long that took.
-func (k *Kept) save() time.Duration {
+func (k *Kept) save(ctx context.Context) time.Duration {
+	now := k.inStep()
 	k.mu.Lock()
-	good := k.good
+	good, inStep := k.good, k.goodAt
 	k.good = nil
+	if k.inForce {
+		inStep = now
+	}
 	k.mu.Unlock()
 	if good == nil {
 		return 0
 	}
 	started := k.now()
-	err := k.file.write(good, k.inStep())
+	err := k.file.write(good, inStep)
+	took := k.now().Sub(started)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	switch {
-	case err == nil:
+	if err == nil {
 		k.savedAt, k.failure = started, nil
-	default:
-		if k.good == nil {
-			k.good = good // to try again
-		}
-		if k.failure == nil || k.failure.Error() != err.Error() {
-			k.logger.LogAttrs(context.Background(), slog.LevelError, "the last good snapshot could not be saved",
-				slog.String("file", k.file.path), slog.String("error", err.Error()))
-		}
-		k.failure = err
+		return took
 	}
-	return k.now().Sub(started)
+	if k.good == nil {
+		k.good = good // to try again
+	}
+	if k.failure == nil || k.failure.Error() != err.Error() {
+		k.logger.LogAttrs(ctx, slog.LevelError, "the last good snapshot could not be saved",
+			slog.String("file", k.file.path), slog.String("error", err.Error()))
+	}
+	k.failure = err
+	return took
 }
 
 // refresh tells the file that it is still in step, or tries again to save.
-func (k *Kept) refresh() {
+func (k *Kept) refresh(ctx context.Context) {
 	k.mu.Lock()
 	still := k.inForce && k.good == nil && k.failure == nil && !k.savedAt.IsZero()
 	again := k.good != nil
@@ -270,7 +276,7 @@ func (k *Kept) refresh() {
 		k.wake()
 	case still:
 		if err := k.file.stamp(k.inStep()); err != nil {
-			k.logger.LogAttrs(context.Background(), slog.LevelWarn, "the last good snapshot could not be told that it is still in step",
+			k.logger.LogAttrs(ctx, slog.LevelWarn, "the last good snapshot could not be told that it is still in step",
 				slog.String("file", k.file.path), slog.String("error", err.Error()))
 		}
 	}

@@ -238,7 +238,7 @@ func (d *decoder) number32() int32 {
 		d.fail(errNumber)
 		return 0
 	}
-	return int32(n)
+	return int32(n) //nolint:gosec // it fits
 }
 
 // count reads how many of something follow. Each takes a byte at least.
@@ -271,7 +271,7 @@ func (d *decoder) time() time.Time {
 
 func (d *decoder) problem() policy.Problem {
 	var p policy.Problem
-	p.Severity = policy.Severity(d.number() & 1) //nolint:gosec // one of two
+	p.Severity = policy.Severity(d.number() & 1)
 	p.Position.Line, p.Position.Column = int(d.number32()), int(d.number32())
 	for _, text := range [...]*string{&p.Code, &p.Position.File, &p.Field, &p.Reason, &p.Mend, &p.Guardrail} {
 		*text = d.text()

@@ -107,7 +107,7 @@ func checkSnapshotFile(path string) error {
 	if err != nil {
 		return err
 	}
-	probe.Close()
+	_ = probe.Close() // nothing was written to it
 	if err := os.Remove(probe.Name()); err != nil {
 		return cannotWrite(path, err)
 	}

@@ -132,6 +132,9 @@ func (o *changeOptions) check() error {
 // finish writes what became of a change and, with --wait, waits until it is in
 // force everywhere.
 func (o *changeOptions) finish(ctx context.Context, to streams, asked *client, applied *corsgatev1.ApplyResponse, err error) error {
+	if lost, ok := errors.AsType[*lostError](err); ok && !o.dryRun {
+		return fmt.Errorf("%w\nwhether the change was made is not known: look with corsgate history, or make it again, which does no harm", lost)
+	}
 	if err != nil {
 		return o.refused(to, err)
 	}

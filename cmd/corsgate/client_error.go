@@ -59,6 +59,13 @@ func (e *conflictError) Error() string {
 	return strings.Join(lines, "\n")
 }
 
+// lostError is of a call whose answer was lost: what it asked for may have been
+// done.
+type lostError struct{ text string }
+
+// Error says how.
+func (e *lostError) Error() string { return e.text }
+
 // failure says what became of a call, in words for people.
 func (c *client) failure(err error) error {
 	if foreign, ok := errors.AsType[*foreignError](err); ok {
@@ -135,8 +142,11 @@ func problemsOf(findings []*corsgatev1.Finding) policy.Problems {
 
 // unreachable says why no answer came.
 func (c *client) unreachable(err error) error {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("%s does not answer within %s; --timeout lets it take longer", c.server, shortDuration(c.timeout))
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return &lostError{fmt.Sprintf("%s does not answer within %s; --timeout lets it take longer", c.server, shortDuration(c.timeout))}
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return &lostError{c.server + " broke the connection off before it answered"}
 	}
 	return fmt.Errorf("no corsgate can be asked at %s: %s", c.server, whyUnreachable(err))
 }

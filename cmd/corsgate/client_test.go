@@ -165,6 +165,28 @@ func TestServerUnreachable(t *testing.T) {
 	}
 }
 
+// Where the answer to a change is lost, nobody knows whether it was made.
+func TestAnswerLost(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, "shop.yaml", goodPolicy)
+	address := serveHTTP(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		if connection, _, err := http.NewResponseController(w).Hijack(); err == nil {
+			_ = connection.Close()
+		}
+	}))
+	broken := "corsgate: " + address + " broke the connection off before it answered\n"
+	unknown := "corsgate: whether the change was made is not known: look with corsgate history, or make it again, which does no harm\n"
+	for args, want := range map[string]string{
+		"apply -f " + dir: broken + unknown, "apply --dry-run -f " + dir: broken, "delete policy a": broken + unknown, "rollback 1": broken + unknown, "get": broken,
+	} {
+		got := run(t, "", append(strings.Fields(args), "--server", address)...)
+		if diff := cmp.Diff(outcome{Code: exitFailure, Err: want}, got); diff != "" {
+			t.Errorf("%s: outcome (-want +got):\n%s", args, diff)
+		}
+	}
+}
+
 func TestServerTLS(t *testing.T) {
 	t.Parallel()
 	_, handler := corsgatev1connect.NewPolicyServiceHandler(&standIn{

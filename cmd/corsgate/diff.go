@@ -48,7 +48,7 @@ func newDiff(to streams) *cobra.Command {
 		server:   diffServerOptions{client: newClientSettings()},
 	}
 	command := &cobra.Command{
-		Use:   "diff OLD NEW",
+		Use:   "diff [OLD] NEW",
 		Short: "Say what a change of policies means",
 		Long: `diff reads the policies of OLD and of NEW, each a file or a folder, and says what
 the change means and not what it spells: for each target, which origins gain and

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -82,9 +83,13 @@ func (o *exportOptions) run(command *cobra.Command, to streams) error {
 	if err != nil {
 		return err
 	}
-	sayf(to.err, "%s of revision %d written to %s\n", count(len(got.GetDocuments()), "document", "documents"), got.GetRevision(), o.to.value)
+	of := ""
+	if got.GetRevision() > 0 {
+		of = " of revision " + strconv.FormatInt(got.GetRevision(), 10)
+	}
+	sayf(to.err, "%s%s written to %s\n", count(len(got.GetDocuments()), "document", "documents"), of, o.to.value)
 	if len(others) > 0 {
-		sayf(to.err, "%s there %s not of this revision: %s\n", count(len(others), "other file", "other files"), isOrAre(len(others)), strings.Join(others, ", "))
+		sayf(to.err, "%s there %s not among them: %s\n", count(len(others), "other file", "other files"), isOrAre(len(others)), strings.Join(others, ", "))
 	}
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -217,7 +216,7 @@ func writeDocumentTable(to io.Writer, documents []*corsgatev1.Document, now time
 		if d.GetRef().GetKind() == kindOriginSet {
 			origins = thousands(d.GetOrigins())
 		}
-		shown.add(d.GetRef().GetKind(), sanitize(fullName(d.GetRef())), strconv.FormatInt(d.GetRevision(), 10),
+		shown.add(d.GetRef().GetKind(), sanitize(fullName(d.GetRef())), revisionText(d.GetRevision()),
 			ago(now, d.GetChanged()), orNone(cell(d.GetAuthor(), whoWidth)), origins)
 	}
 	return shown.write(to)

@@ -41,6 +41,15 @@ func (r *revision) given() *int64 {
 	return &r.value
 }
 
+// revisionText returns a revision for a table: what comes from elsewhere than a
+// store has none.
+func revisionText(value int64) string {
+	if value == 0 {
+		return none
+	}
+	return strconv.FormatInt(value, 10)
+}
+
 // parseRevision reads the number of a revision.
 func parseRevision(value string) (int64, error) {
 	parsed, err := strconv.ParseInt(value, 10, 64)

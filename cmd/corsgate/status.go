@@ -170,7 +170,7 @@ func (o *statusOptions) write(to io.Writer, fleet *corsgatev1.StatusResponse, no
 			Revision: fleet.GetRevision(), Changed: stamp(fleet.GetChanged()), InStep: inStep(fleet), Replicas: replicaItems(fleet.GetReplicas()),
 		})
 	}
-	newest := "the store is empty"
+	newest := "no revision yet"
 	if fleet.GetRevision() > 0 {
 		newest = fmt.Sprintf("newest revision %d, made %s", fleet.GetRevision(), ago(now, fleet.GetChanged()))
 	}

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,8 +23,8 @@ var update = flag.Bool("update", false, "write the transcripts anew")
 // Each transcript is what somebody sees who types its commands, one after the
 // other, before a store that is empty at first. What the commands write is
 // indented; lines of the standard error begin with "! ", and an exit code other
-// than 0 stands in brackets. Where an access file stands beside a transcript, it is
-// in force.
+// than 0 stands in brackets. A first line that begins with #! has further arguments
+// for serve; with --policy among them there is no store.
 func TestTranscripts(t *testing.T) {
 	t.Parallel()
 	scripts, err := filepath.Glob("testdata/*.txt")
@@ -44,11 +45,12 @@ func replay(t *testing.T, script string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var args []string
-	if access := strings.TrimSuffix(script, ".txt") + ".yaml"; exists(access) {
-		args = []string{"--access", access}
+	first, _, _ := strings.Cut(string(content), "\n")
+	args, _ := strings.CutPrefix(first, "#!")
+	if args == first {
+		args = ""
 	}
-	shell := newShell(t, args...)
+	shell := newShell(t, strings.Fields(args)...)
 	var made strings.Builder
 	for line := range strings.Lines(string(content)) {
 		if command, ok := strings.CutPrefix(line, "$ "); ok {
@@ -75,11 +77,6 @@ type shell struct {
 	env    []string
 }
 
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
-}
-
 func newShell(t *testing.T, args ...string) *shell {
 	t.Helper()
 	policies, err := filepath.Abs("testdata/policies")
@@ -90,7 +87,10 @@ func newShell(t *testing.T, args ...string) *shell {
 	if err := os.CopyFS(filepath.Join(s.dir, "policies"), os.DirFS(policies)); err != nil {
 		t.Fatal(err)
 	}
-	s.server = parts.StartCorsgate(t, program(), append(args, "--etcd", parts.StartEtcd(t), "--replica-id", "replica-a",
+	if !slices.Contains(args, "--policy") {
+		args = append(args, "--etcd", parts.StartEtcd(t))
+	}
+	s.server = parts.StartCorsgate(t, program(), append(args, "--replica-id", "replica-a",
 		"--listen", "unix://"+filepath.Join(t.TempDir(), "check.sock"), "--admin", "127.0.0.1:0")...)
 	s.env = append(parts.Environment(), "CORSGATE_SERVER="+s.server.Server(), "TZ=UTC",
 		"PATH="+os.Getenv(programFolder)+string(os.PathListSeparator)+os.Getenv("PATH"))

@@ -400,7 +400,7 @@ func TestApplyFiles(t *testing.T) {
 func TestWaitSaysWhoLags(t *testing.T) {
 	t.Parallel()
 	dir := folder(t, "shop.yaml", goodPolicy)
-	revisions := []int64{3, 3}
+	revisions := []int64{4, 3}
 	service := &standIn{
 		apply: func(*corsgatev1.ApplyRequest) (*corsgatev1.ApplyResponse, error) {
 			return &corsgatev1.ApplyResponse{Revision: 4, Changed: true}, nil
@@ -409,13 +409,12 @@ func TestWaitSaysWhoLags(t *testing.T) {
 			answer := &corsgatev1.StatusResponse{Revision: 4, Replicas: []*corsgatev1.Replica{
 				{Id: "a", Revision: revisions[0]}, {Id: "b", Revision: revisions[1], Problem: "etcd is\nfar away"},
 			}}
-			revisions[0] = 4 // it follows a moment later
 			return answer, nil
 		},
 	}
 	address := service.start(t)
-	got := run(t, dir, "apply", "-f", dir, "--server", address, "--wait=100ms")
-	want := outcome{exitLagging, "revision 4\n", "corsgate: revision 4 is made, but after 100ms 1 of 2 replicas does not serve it:\ncorsgate:   b serves revision 3: etcd is far away\n"}
+	got := run(t, dir, "apply", "-f", dir, "--server", address, "--wait=1s")
+	want := outcome{exitLagging, "revision 4\n", "corsgate: revision 4 is made, but after 1s 1 of 2 replicas does not serve it:\ncorsgate:   b serves revision 3: etcd is far away\n"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("outcome (-want +got):\n%s", diff)
 	}

@@ -20,6 +20,7 @@ type statusOptions struct {
 	client   clientSettings
 	output   choice
 	check    bool
+	replicas int
 	watch    bool
 	interval duration
 }
@@ -73,9 +74,10 @@ revision of the central store each serves and since when, how long a newer one h
 been there without being served, and why.
 
 It exits with 0 once it has shown them; with --check, it exits with 7 unless there
-is a replica and all serve the newest revision.`,
+is a replica, or as many as --replicas says, and all serve the newest revision.`,
 		Example: `  corsgate status
   corsgate status --watch
+  corsgate status --check --replicas 3
   corsgate status --check -o json | jq '.replicas[] | select(.lagSeconds > 5).id'`,
 		Args: noArguments,
 		RunE: func(command *cobra.Command, _ []string) error { return options.run(command, to) },
@@ -83,6 +85,7 @@ is a replica and all serve the newest revision.`,
 	flags := command.Flags()
 	flags.SortFlags = false
 	flags.BoolVar(&options.check, "check", false, "exit with 7 unless all replicas serve the newest revision")
+	flags.IntVar(&options.replicas, "replicas", 1, "how many replicas there must be at least for --check")
 	flags.BoolVar(&options.watch, "watch", false, "go on showing it until interrupted; elsewhere than on a terminal, when something changes")
 	flags.Var(&options.interval, "interval", "how often --watch asks")
 	options.output.flag(command, "output", "o", "how to write it")
@@ -94,6 +97,10 @@ func (o *statusOptions) run(command *cobra.Command, to streams) error {
 	switch {
 	case o.watch && o.check:
 		return usagef("--watch does not end, and --check says something at the end; leave one of them out")
+	case o.replicas < 1:
+		return usagef("--replicas is %d; it must be 1 or more", o.replicas)
+	case command.Flags().Changed("replicas") && !o.check:
+		return usagef("--replicas is for --check, which is not given")
 	case o.interval.value <= 0:
 		return usagef("--interval must be longer than 0s")
 	}
@@ -112,7 +119,7 @@ func (o *statusOptions) run(command *cobra.Command, to streams) error {
 	if err := o.write(to.out, fleet, time.Now()); err != nil {
 		return err
 	}
-	if o.check && !inStep(fleet) {
+	if o.check && (!inStep(fleet) || len(fleet.GetReplicas()) < o.replicas) {
 		return errLagging
 	}
 	return nil

@@ -1,15 +1,20 @@
 package cli_test
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/corsgate/corsgate/stores/parts"
 )
+
+// patience is how long the quick start may take on a busy machine.
+const patience = 3 * time.Minute
 
 // The commands of the quick start run as they stand, one after the other in one
 // shell. Their ports are fixed, so that the shell has a network of its own where the
@@ -34,7 +39,10 @@ func TestQuickStart(t *testing.T) {
 		script.WriteString(block[1])
 	}
 	dir := t.TempDir()
-	run := ownNetwork(t, script.String())
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	run := ownNetwork(ctx, t, script.String())
+	run.WaitDelay = time.Second
 	run.Dir = dir
 	run.Env = append(parts.Environment(), "PATH="+os.Getenv(programFolder)+string(os.PathListSeparator)+os.Getenv("PATH"))
 	out, err := run.CombinedOutput()
@@ -67,13 +75,13 @@ func TestQuickStart(t *testing.T) {
 }
 
 // ownNetwork is a shell with a loopback of its own, or with everybody's.
-func ownNetwork(t *testing.T, script string) *exec.Cmd {
+func ownNetwork(ctx context.Context, t *testing.T, script string) *exec.Cmd {
 	t.Helper()
 	const alone = "ip link set lo up && "
-	probe := exec.CommandContext(t.Context(), "unshare", "--user", "--map-root-user", "--net", "bash", "-c", alone+"true")
+	probe := exec.CommandContext(ctx, "unshare", "--user", "--map-root-user", "--net", "bash", "-c", alone+"true")
 	if err := probe.Run(); err != nil {
 		t.Logf("the quick start uses the ports of this machine: %v", err)
-		return exec.CommandContext(t.Context(), "bash", "-c", script)
+		return exec.CommandContext(ctx, "bash", "-c", script)
 	}
-	return exec.CommandContext(t.Context(), "unshare", "--user", "--map-root-user", "--net", "bash", "-c", alone+"bash -c \"$1\"", "-", script)
+	return exec.CommandContext(ctx, "unshare", "--user", "--map-root-user", "--net", "bash", "-c", alone+"bash -c \"$1\"", "-", script)
 }

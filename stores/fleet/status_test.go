@@ -28,9 +28,9 @@ func TestApplyWaits(t *testing.T) {
 
 	// One that stands still is alive for a while, as far as the others know.
 	f.replicas[2].Pause()
-	out, code := f.tryCommand(0, edit(2), "apply", "-f", "-", "--wait=500ms")
+	out, code := f.tryCommand(0, edit(2), "apply", "-f", "-", "--wait=3s")
 	want := "updated CorsPolicy shop\nrevision 3\n" +
-		"corsgate: revision 3 is made, but after 500ms 1 of 3 replicas does not serve it:\n" +
+		"corsgate: revision 3 is made, but after 3s 1 of 3 replicas does not serve it:\n" +
 		"corsgate:   replica-c serves revision 2\n"
 	if code != 7 || out != want {
 		t.Errorf("with one paused: exit %d\n%s", code, out)

@@ -304,8 +304,14 @@ func TestReadWireLengths(t *testing.T) {
 	for _, n := range []int{0, 1, 7, 8, 9, 15, 16, 17, 127, 128, 129, 255, 256, 16383, 16384, 16385} {
 		text := strings.Repeat("x", n)
 		for _, headers := range []map[string]string{
-			{"origin": text}, {"cookie": text}, {"user-agent": text}, {text: "y"}, {"o" + text + "n": "y"},
-			{"origin": text + "\u00e9"}, {"origin": "\u00e9" + text}, {"upgrade": text, "x": text},
+			{"origin": text},
+			{"cookie": text},
+			{"user-agent": text},
+			{text: "y"},
+			{"o" + text + "n": "y"},
+			{"origin": text + "\u00e9"},
+			{"origin": "\u00e9" + text},
+			{"upgrade": text, "x": text},
 		} {
 			encoded, err := proto.Marshal(check("GET", "api.example", "/"+text, headers))
 			if err != nil {

@@ -191,8 +191,8 @@ func (w *joinedWatch) follow(ctx context.Context, i int) error {
 	p := w.parts[i]
 	w.reread(ctx, i)
 	err := p.source.Watch(ctx, func(s Snapshot) { w.hold(i, &holding{Snapshot: s}) })
-	if ended := ctx.Err() != nil; ended {
-		return nil
+	if ctx.Err() != nil {
+		return nil //nolint:nilerr // that ctx has ended is no fault of the source
 	}
 	return fmt.Errorf("watch %s: %w", p.source, cmp.Or(err, errStopped))
 }

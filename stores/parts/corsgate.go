@@ -2,6 +2,7 @@ package parts
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -23,7 +24,7 @@ const corsgatePatience = time.Minute
 // the path of the program.
 func BuildCorsgate(folder string) (program string, err error) {
 	program = filepath.Join(folder, "corsgate")
-	build := exec.Command("go", "build", "-o", program, "./cmd/corsgate")
+	build := exec.CommandContext(context.Background(), "go", "build", "-o", program, "./cmd/corsgate")
 	if build.Dir, err = repository(); err != nil {
 		return "", err
 	}
@@ -69,7 +70,7 @@ func StartCorsgate(tb testing.TB, program string, args ...string) *Corsgate {
 func (c *Corsgate) Start() {
 	c.tb.Helper()
 	c.ready, c.ended = make(chan struct{}), make(chan struct{})
-	c.command = exec.Command(c.program, c.args...)
+	c.command = exec.CommandContext(context.Background(), c.program, c.args...)
 	c.command.Env = Environment()
 	log, err := c.command.StderrPipe()
 	if err != nil {

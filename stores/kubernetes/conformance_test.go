@@ -3,6 +3,7 @@ package kubernetes_test
 import (
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"github.com/corsgate/corsgate/policy/source/kubernetes"
 	"github.com/corsgate/corsgate/policy/source/sourcetest"
+	"github.com/corsgate/corsgate/stores/parts"
 )
 
 // conformanceQuiet is well above what the source needs to deliver a change.
@@ -28,8 +30,11 @@ func TestConformance(t *testing.T) { // not parallel: the suite counts goroutine
 		namespaces++
 		namespace := fmt.Sprintf("team-%d", namespaces)
 		c.namespace(tb, namespace)
-		of := newSource(tb, kubernetes.Options{Config: c.Config(), Namespaces: []string{namespace}})
-		return sourcetest.Fixture{Source: of, Store: objects{c, namespace}, Quiet: conformanceQuiet, Apart: true}
+		way := parts.NewLine(tb, strings.TrimPrefix(c.Address(), "https://"))
+		config := c.Config()
+		config.Host = "https://" + way.Address
+		of := newSource(tb, kubernetes.Options{Config: config, Namespaces: []string{namespace}})
+		return sourcetest.Fixture{Source: of, Store: objects{c, namespace, way}, Quiet: conformanceQuiet, Apart: true, Large: 40_000}
 	})
 }
 
@@ -60,7 +65,18 @@ type objects struct {
 	*cluster
 
 	namespace string
+	way       *parts.Line
 }
+
+var _ sourcetest.Line = objects{}
+
+// Cut implements sourcetest.Line. What is forgotten meanwhile is a matter of
+// TestOutage: where the API server starts anew, the etcd within this process does
+// things that the suite would take for what the source left behind.
+func (o objects) Cut(testing.TB) { o.way.Cut() }
+
+// Mend implements sourcetest.Line.
+func (o objects) Mend(testing.TB) { o.way.Mend() }
 
 func (o objects) Put(tb testing.TB, name, text string) {
 	tb.Helper()

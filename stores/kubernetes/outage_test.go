@@ -154,13 +154,13 @@ func TestOutage(t *testing.T) {
 }
 
 // compact removes all history from the cluster's etcd.
-func (c *cluster) compact(t *testing.T) {
-	t.Helper()
+func (c *cluster) compact(tb testing.TB) {
+	tb.Helper()
 	etcd, err := clientv3.New(clientv3.Config{Endpoints: []string{c.Etcd()}})
-	must(t, err)
-	defer func() { must(t, etcd.Close()) }()
-	now, err := etcd.Get(t.Context(), "x")
-	must(t, err)
-	_, err = etcd.Compact(t.Context(), now.Header.GetRevision())
-	must(t, err)
+	must(tb, err)
+	defer func() { must(tb, etcd.Close()) }()
+	now, err := etcd.Get(tb.Context(), "x")
+	must(tb, err)
+	_, err = etcd.Compact(tb.Context(), now.Header.GetRevision())
+	must(tb, err)
 }

@@ -32,10 +32,14 @@ const (
 	// troublePause lies between two looks at trouble that does not count yet.
 	troublePause = 500 * time.Millisecond
 
+	// watchLimit is how long one watch lasts, unless it begins with all there is. Before
+	// its end the API server says how far it has told everything: by that the source
+	// knows that it is in step.
+	watchLimit = 15 * time.Second
+
 	// firstRetry and lastRetry bound how long a lost watch waits to begin again.
 	firstRetry = 100 * time.Millisecond
 	lastRetry  = 5 * time.Second
-	retryReset = time.Minute
 )
 
 // Watch implements [source.Source]. It never returns an error: a cluster that
@@ -97,6 +101,9 @@ func (s *Source) listWatch(to *shelf) *cache.ListWatch {
 			return list, err //nolint:wrapcheck // the reflector looks at what it is
 		},
 		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+			if options.SendInitialEvents == nil {
+				options.TimeoutSeconds = new(int64(watchLimit / time.Second))
+			}
 			w, err := at.Watch(ctx, options)
 			if err == nil && isEmpty(w) {
 				note(ctx, io.ErrUnexpectedEOF)

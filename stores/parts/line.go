@@ -17,6 +17,8 @@ type Line struct {
 	listener net.Listener
 	running  sync.WaitGroup
 
+	calling sync.Mutex // held while before runs
+
 	mu    sync.Mutex
 	isCut bool
 	muted chan struct{} // open while nothing comes back, else nil
@@ -81,8 +83,11 @@ func (l *Line) Mute() {
 }
 
 // Before calls a function once, before the nth message from now on that a client
-// sends reaches the server.
+// sends reaches the server. It waits for the one before to have returned; zero is
+// never.
 func (l *Line) Before(nth int, f func()) {
+	l.calling.Lock()
+	defer l.calling.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.before, l.countdown = f, nth
@@ -130,16 +135,21 @@ type requests struct {
 }
 
 func (r requests) Write(data []byte) (int, error) {
-	r.line.mu.Lock()
-	var before func()
-	if r.line.countdown--; r.line.countdown == 0 {
-		before = r.line.before
-	}
-	r.line.mu.Unlock()
-	if before != nil {
+	r.line.called()
+	return r.server.Write(data)
+}
+
+// called counts a message, and calls what is to come before it.
+func (l *Line) called() {
+	l.calling.Lock()
+	defer l.calling.Unlock()
+	l.mu.Lock()
+	l.countdown--
+	before, due := l.before, l.countdown == 0
+	l.mu.Unlock()
+	if due {
 		before()
 	}
-	return r.server.Write(data)
 }
 
 // answers is the way back to a client.

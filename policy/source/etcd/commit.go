@@ -151,7 +151,8 @@ func (c *commit) try(ctx context.Context, t transaction) (mod int64, err error) 
 		if isRefusal(said) && !maybe {
 			return 0, fmt.Errorf("make the change: %w", said)
 		}
-		maybe = maybe || !neverSent(err)
+		_, asked := errors.AsType[*callError](err)
+		maybe = maybe || asked && !neverSent(err)
 		if ctx.Err() != nil || time.Now().After(deadline) {
 			return c.giveUp(ctx, maybe, said)
 		}

@@ -68,16 +68,23 @@ type objects struct {
 	way       *parts.Line
 }
 
-var _ sourcetest.Line = objects{}
+var _ sourcetest.Forgetful = objects{}
 
-// Cut implements sourcetest.Line. What is forgotten meanwhile is a matter of
-// TestOutage: where the API server starts anew, the etcd within this process does
-// things that the suite would take for what the source left behind.
+// Cut implements sourcetest.Line.
 func (o objects) Cut(testing.TB) { o.way.Cut() }
 
 // Mend implements sourcetest.Line.
 func (o objects) Mend(testing.TB) { o.way.Mend() }
 
+// Forget drops what etcd remembers, and what the API server itself does.
+func (o objects) Forget(tb testing.TB) {
+	tb.Helper()
+	o.compact(tb)
+	o.Stop()
+	o.Start()
+}
+
+// Put implements sourcetest.Store.
 func (o objects) Put(tb testing.TB, name, text string) {
 	tb.Helper()
 	object := decode(tb, []byte(text))[0]
@@ -88,6 +95,7 @@ func (o objects) Put(tb testing.TB, name, text string) {
 	o.apply(tb, object)
 }
 
+// Break implements sourcetest.Store.
 func (o objects) Break(tb testing.TB, name string) {
 	tb.Helper()
 	object := decode(tb, []byte(sourcetest.Document(name, "https://broken.example")))[0]
@@ -96,6 +104,7 @@ func (o objects) Break(tb testing.TB, name string) {
 	o.apply(tb, object)
 }
 
+// Delete implements sourcetest.Store.
 func (o objects) Delete(tb testing.TB, name string) {
 	tb.Helper()
 	object := decode(tb, []byte(sourcetest.Document(name, "https://gone.example")))[0]

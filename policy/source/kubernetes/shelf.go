@@ -28,6 +28,8 @@ type shelf struct {
 	asOf    time.Time         // when the cluster said something of it last
 	// revision is that of the newest change that was told.
 	revision int64
+	// watch counts the watches, and is negative while there is none.
+	watch int
 	// trouble, unless nil, is why the place cannot be read, since some time.
 	trouble *policy.Problem
 	since   time.Time
@@ -132,6 +134,40 @@ func (s *shelf) recover() {
 	if changed {
 		wake(s.mirror.changed)
 	}
+}
+
+// watched notes that a watch has begun, or that the one before has ended.
+func (s *shelf) watched(begun bool) {
+	s.mirror.mu.Lock()
+	defer s.mirror.mu.Unlock()
+	if begun == (s.watch > 0) {
+		return
+	}
+	if s.watch = -s.watch; begun {
+		s.watch++
+	}
+}
+
+// watching returns the number of the watch that there is now.
+func (s *shelf) watching() int {
+	s.mirror.mu.Lock()
+	defer s.mirror.mu.Unlock()
+	return s.watch
+}
+
+// alive notes that the cluster could be reached at a time, and that a watch was there
+// before: if it still is, it has told all that it had to tell.
+func (s *shelf) alive(at time.Time, watch int) {
+	s.mirror.mu.Lock()
+	if watch <= 0 || watch != s.watch || !s.read {
+		s.mirror.mu.Unlock()
+		return
+	}
+	if at.After(s.asOf) {
+		s.asOf = at
+	}
+	s.mirror.mu.Unlock()
+	wake(s.mirror.heard)
 }
 
 func asUnstructured(object any) (*unstructured.Unstructured, error) {

@@ -130,8 +130,8 @@ func (s *Source) at(at place) dynamic.ResourceInterface {
 	return s.client.Resource(at.id()).Namespace(at.namespace)
 }
 
-// InStep implements [source.Dated]. Where nothing changes, the cluster says so four
-// times a minute, and in the first minutes of a watch once.
+// InStep implements [source.Dated]. Where nothing changes, the cluster is asked every
+// few seconds.
 func (s *Source) InStep() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -32,10 +32,8 @@ const (
 	// troublePause lies between two looks at trouble that does not count yet.
 	troublePause = 500 * time.Millisecond
 
-	// watchLimit is how long one watch lasts, unless it begins with all there is. Before
-	// its end the API server says how far it has told everything: by that the source
-	// knows that it is in step.
-	watchLimit = 15 * time.Second
+	// askPeriod is how often a cluster is asked whether it is there.
+	askPeriod = 5 * time.Second
 
 	// firstRetry and lastRetry bound how long a lost watch waits to begin again.
 	firstRetry = 100 * time.Millisecond
@@ -54,6 +52,7 @@ func (s *Source) Watch(ctx context.Context, onChange func(source.Snapshot)) erro
 	}()
 	for _, one := range m.shelfs {
 		reflecting.Go(func() { s.reflect(ctx, one) })
+		reflecting.Go(func() { s.ask(ctx, one) })
 	}
 	w := &watching{source: s, mirror: m, onChange: onChange, last: s.lastKnown(), rest: time.NewTimer(time.Hour)}
 	w.rest.Stop()
@@ -101,17 +100,37 @@ func (s *Source) listWatch(to *shelf) *cache.ListWatch {
 			return list, err //nolint:wrapcheck // the reflector looks at what it is
 		},
 		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
-			if options.SendInitialEvents == nil {
-				options.TimeoutSeconds = new(int64(watchLimit / time.Second))
-			}
+			to.watched(false) // the last one has ended
 			w, err := at.Watch(ctx, options)
 			if err == nil && isEmpty(w) {
 				note(ctx, io.ErrUnexpectedEOF)
 				return w, nil
 			}
 			note(ctx, err)
+			to.watched(err == nil)
 			return w, err //nolint:wrapcheck // the reflector looks at what it is
 		},
+	}
+}
+
+// ask asks now and then whether the cluster can be reached, until ctx ends: a watch
+// of what does not change says nothing for minutes, whether it is alive or not.
+func (s *Source) ask(ctx context.Context, of *shelf) {
+	ticker := time.NewTicker(askPeriod)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		before, watch := time.Now(), of.watching()
+		asking, cancel := context.WithTimeout(ctx, askPeriod)
+		_, err := s.at(of.place).List(asking, metav1.ListOptions{Limit: 1})
+		cancel()
+		if err == nil {
+			of.alive(before, watch)
+		}
 	}
 }
 

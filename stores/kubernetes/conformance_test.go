@@ -68,21 +68,15 @@ type objects struct {
 	way       *parts.Line
 }
 
-var _ sourcetest.Forgetful = objects{}
+var _ sourcetest.Line = objects{}
 
-// Cut implements sourcetest.Line.
+// Cut implements sourcetest.Line. What is forgotten meanwhile is a matter of
+// TestOutage: the suite would take an API server that starts anew for something that
+// the source has left behind.
 func (o objects) Cut(testing.TB) { o.way.Cut() }
 
 // Mend implements sourcetest.Line.
 func (o objects) Mend(testing.TB) { o.way.Mend() }
-
-// Forget drops what etcd remembers, and what the API server itself does.
-func (o objects) Forget(tb testing.TB) {
-	tb.Helper()
-	o.compact(tb)
-	o.Stop()
-	o.Start()
-}
 
 // Put implements sourcetest.Store.
 func (o objects) Put(tb testing.TB, name, text string) {

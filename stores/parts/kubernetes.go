@@ -50,14 +50,14 @@ type Kubernetes struct {
 }
 
 // StartKubernetes runs an API server on a free port of 127.0.0.1. It ends with the
-// test, whose TestMain must call Main.
+// test.
 func StartKubernetes(tb testing.TB) *Kubernetes {
 	tb.Helper()
 	binary, err := APIServer(tb.Context())
 	if err != nil {
 		tb.Fatal(err)
 	}
-	k := &Kubernetes{tb: tb, binary: binary, dir: tb.TempDir(), port: freePort(tb), etcd: Endpoints(StartCluster(tb, 1))[0]}
+	k := &Kubernetes{tb: tb, binary: binary, dir: tb.TempDir(), port: freePort(tb), etcd: StartEtcd(tb)}
 	k.write("tokens.csv", []byte(adminToken+",admin,admin,system:masters\n"))
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -141,6 +141,29 @@ func TestGo(t *testing.T) {
 	}
 }
 
+// What the definitions make of an API server is tried on a real one in stores/.
+func TestCustomResources(t *testing.T) {
+	t.Parallel()
+	text, err := render(t, described(t), options{crds: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, times := range map[string]int{
+		"kind: CustomResourceDefinition\n":                               3,
+		"name: corspolicies.corsgate.dev\n":                              1,
+		"scope: Namespaced\n":                                            2,
+		"scope: Cluster\n":                                               1,
+		"description: About preflightStatus. More.\n":                    1,
+		"[any_origin_with_credentials]":                                  1,
+		"x-kubernetes-preserve-unknown-fields":                           0,
+		"jsonPath: .status.conditions[?(@.type==\"Accepted\")].reason\n": 3,
+	} {
+		if n := strings.Count(text, want); n != times {
+			t.Errorf("the definitions have %q %d times, want %d", want, n, times)
+		}
+	}
+}
+
 func TestErrors(t *testing.T) {
 	t.Parallel()
 	mute := described(t)

@@ -55,7 +55,7 @@ func (s *State) apply(entry Entry, known map[Key]*policy.Document) (*State, erro
 // fits says how a change does not fit what is kept.
 func (c *DocumentChange) fits(k *kept) error {
 	switch {
-	case k == nil && c.Before != nil:
+	case k == nil && (c.Before != nil || c.BeforeApart):
 		return errFit("it changes a document that is not there")
 	case k == nil && c.After == nil:
 		return errFit("it removes a document that is not there")

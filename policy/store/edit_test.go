@@ -281,6 +281,8 @@ func TestApplyRefuses(t *testing.T) {
 		{"itself again", store.Entry{Revision: 1}, "apply revision 1 to revision 1: it is not the next"},
 		{"a change of another text", store.Entry{Revision: 2, Changes: []store.DocumentChange{{Key: shopKey, Before: &other, After: &text}}}, "it changes a document that is another"},
 		{"a change of nothing", store.Entry{Revision: 2, Changes: []store.DocumentChange{{Key: partnersKey, Before: &other}}}, "it changes a document that is not there"},
+		{"a change of a list that is not there", store.Entry{Revision: 2, Changes: []store.DocumentChange{{Key: partnersKey, After: &other, BeforeApart: true}}}, "it changes a document that is not there"},
+		{"a change of a list that is not there into another", store.Entry{Revision: 2, Changes: []store.DocumentChange{{Key: partnersKey, After: &other, BeforeApart: true, AfterApart: true, Added: []string{"https://a.example"}}}}, "it changes a document that is not there"},
 		{"a removal of nothing", store.Entry{Revision: 2, Changes: []store.DocumentChange{{Key: partnersKey}}}, "it removes a document that is not there"},
 		{"a new one that is there", store.Entry{Revision: 2, Changes: []store.DocumentChange{{Key: shopKey, After: &text}}}, "it changes a document that is another"},
 		{"a document twice", store.Entry{Revision: 2, Changes: []store.DocumentChange{{Key: partnersKey, After: &other}, {Key: partnersKey, After: &other}}}, "is out of order, or there twice"},

@@ -61,6 +61,11 @@ func Compile(docs, good []policy.Document, options policy.Options) Result {
 
 func apart(doc policy.Document) bool { return !doc.Created.IsZero() }
 
+func isPolicy(doc *policy.Document) bool {
+	_, ok := doc.Message.(*corsgatev1.CorsPolicy)
+	return ok
+}
+
 // A change is what became of one document that stands apart.
 type change struct {
 	file string
@@ -96,6 +101,9 @@ func (s *settler) begin(docs, good []policy.Document) bool {
 	}
 	s.base = map[string]policy.Document{}
 	for i := range good {
+		if isPolicy(&good[i]) && IsClosed(&good[i]) {
+			continue // what stood in for an earlier version has that one's targets
+		}
 		if _, ok := now[good[i].File]; ok || apart(good[i]) {
 			s.base[good[i].File] = good[i]
 		}
@@ -135,14 +143,14 @@ func (c *change) document() *policy.Document {
 
 // rank orders changes so that what others need comes first, and goes last.
 func (c *change) rank() int {
-	_, isPolicy := c.document().Message.(*corsgatev1.CorsPolicy)
+	ofPolicy := isPolicy(c.document())
 	_, isSet := c.document().Message.(*corsgatev1.CorsOriginSet)
 	switch {
-	case isPolicy && c.after == nil:
+	case ofPolicy && c.after == nil:
 		return 0
 	case isSet && c.after != nil:
 		return 2
-	case isPolicy:
+	case ofPolicy:
 		return 3
 	case isSet:
 		return 4
@@ -203,9 +211,9 @@ func (s *settler) errors() policy.Problems {
 }
 
 // standIn puts what lets nobody call in place of what was never good: left out
-// altogether, it would leave its requests to a wider policy. Where not even that
-// fits, as beside another policy of the same target, it is left out. It reports false
-// for a guardrail, for nobody knows what it meant to forbid.
+// altogether, it would leave its requests to a wider policy. Targets that another
+// policy has are that one's; where nothing else fits, it is left out. It reports
+// false for a guardrail, for nobody knows what it meant to forbid.
 func (s *settler) standIn() bool {
 	for i := range s.rejected {
 		c := &s.rejected[i]
@@ -220,9 +228,34 @@ func (s *settler) standIn() bool {
 		s.put(c.file, &closed)
 		if len(s.errors()) > 0 {
 			s.put(c.file, nil)
-			c.left = true
+			c.left = !s.putRest(c.file, closed)
 		}
 		c.closed = !c.left
+	}
+	return true
+}
+
+// putRest puts in what stands in for a policy without the targets that others have.
+// It reports false where that does not fit either.
+func (s *settler) putRest(file string, closed policy.Document) bool {
+	set, _ := policy.Compile(s.documents(nil), s.options)
+	if set == nil {
+		return false
+	}
+	taken := map[policy.TargetKey]struct{}{}
+	for _, one := range set.Policies() {
+		for _, key := range one.TargetKeys() {
+			taken[key] = struct{}{}
+		}
+	}
+	rest, ok := without(closed, taken)
+	if !ok {
+		return false
+	}
+	s.put(file, &rest)
+	if len(s.errors()) > 0 {
+		s.put(file, nil)
+		return false
 	}
 	return true
 }

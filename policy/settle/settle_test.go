@@ -40,6 +40,16 @@ func policyOf(tb testing.TB, age int, name, host, rest string) policy.Document {
 	return doc(tb, age, "CorsPolicy", name, fmt.Sprintf(`{targets: [{hosts: [%s]}], %s}`, host, rest))
 }
 
+// closed returns what stands in for a document.
+func closed(tb testing.TB, d policy.Document) policy.Document {
+	tb.Helper()
+	standIn, ok := settle.Closed(d)
+	if !ok {
+		tb.Fatal("nothing stands in for it")
+	}
+	return standIn
+}
+
 const (
 	shop  = `origins: ["https://shop.example"]`
 	other = `origins: ["https://other.example"]`
@@ -98,6 +108,34 @@ func TestCompile(t *testing.T) {
 				policyOf(t, 1, "a", "a.example", wrong), policyOf(t, 0, "wide", `"*.example"`, shop),
 			},
 			b: "shop", aside: []string{"CorsPolicy/a"},
+		},
+		{
+			name: "and a host beside one that is none",
+			now: []policy.Document{
+				policyOf(t, 1, "a", `a.example, "https://b.example"`, shop), policyOf(t, 0, "wide", `"*.example"`, shop),
+			},
+			b: "shop", aside: []string{"CorsPolicy/a"},
+		},
+		{
+			name: "and a path beside one that is none",
+			now: []policy.Document{
+				doc(t, 1, "CorsPolicy", "a", `{targets: [{hosts: [a.example], paths: [/, v1]}], origins: ["https://shop.example"]}`),
+				policyOf(t, 0, "wide", `"*.example"`, shop),
+			},
+			b: "shop", aside: []string{"CorsPolicy/a"},
+		},
+		{
+			name: "and a host beside one that another policy has",
+			now: []policy.Document{
+				policyOf(t, 2, "c", `a.example, b.example`, shop), policyOf(t, 1, "z", "a.example", other), policyOf(t, 0, "wide", `"*.example"`, shop),
+			},
+			a: "other", aside: []string{"CorsPolicy/c"},
+		},
+		{
+			name: "and the targets of a later version that is wrong too",
+			good: []policy.Document{closed(t, policyOf(t, 1, "a", "a.example", wrong)), policyOf(t, 0, "wide", `"*.example"`, shop)},
+			now:  []policy.Document{policyOf(t, 1, "a", "b.example", wrong), policyOf(t, 0, "wide", `"*.example"`, shop)},
+			a:    "shop", aside: []string{"CorsPolicy/a"},
 		},
 		{
 			name: "who had a target keeps it, whatever the others are called",

@@ -120,7 +120,15 @@ func (b *policyBuilder) isOver(end time.Time) bool { return !b.now.IsZero() && !
 var strangers = [...]string{"https://corsgate-stranger.invalid", "http://a.b.corsgate-stranger.invalid:8080", "https://x.stranger.example"}
 
 func (b *policyBuilder) regexes(rules *originRules) {
+	steps := 0
 	for i, text := range b.spec.GetOriginRegexes() {
+		if steps += regexSteps(text); steps > maxRegexSteps {
+			b.failItem("originRegexes", i, &fault{
+				"origin_regex_size", fmt.Sprintf("with this one the regular expressions take some %d steps for each character of an origin, and %d are the limit: whoever sends requests could keep corsgate busy", steps, maxRegexSteps),
+				"use the wildcards of origins, or fewer and smaller repetitions",
+			})
+			return
+		}
 		// By itself first: what is in brackets could close them.
 		re, err := regexp.Compile(text)
 		if err == nil && b.spec.GetCredentials() && !isSecureRegex(re) && !b.accepts(exceptPlainHTTP) {
@@ -141,6 +149,34 @@ func (b *policyBuilder) regexes(rules *originRules) {
 		b.warnItem("originRegexes", i, regexWarning(text))
 		rules.regexes = append(rules.regexes, originRegex{re, int32(i)})
 	}
+}
+
+// maxRegexSteps bounds the regular expressions of one policy, of which some strangers'
+// origins see all: these take a few milliseconds at the worst.
+const maxRegexSteps = 10_000
+
+// regexSteps is how large an expression is once its repetitions are written out, more
+// or less. What cannot be parsed is told elsewhere.
+func regexSteps(text string) int {
+	tree, err := syntax.Parse(text, syntax.Perl)
+	if err != nil {
+		return 0
+	}
+	return stepsOf(tree, false)
+}
+
+func stepsOf(re *syntax.Regexp, repeated bool) int {
+	steps := 1
+	if repeated && re.Op == syntax.OpLiteral {
+		steps = len(re.Rune)
+	}
+	for _, sub := range re.Sub {
+		steps += stepsOf(sub, repeated || re.Op == syntax.OpRepeat)
+	}
+	if re.Op == syntax.OpRepeat {
+		steps *= max(re.Min+1, re.Max)
+	}
+	return steps
 }
 
 // isSecureRegex reports whether an expression plainly begins with a scheme that is

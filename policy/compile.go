@@ -48,7 +48,8 @@ const (
 )
 
 // Compile makes a set of documents. Where any problem is an error the set is
-// nil. All problems are reported at once, ordered by position.
+// nil. All problems are reported at once, ordered by position; of one list of origins
+// the first thousand.
 func Compile(docs []Document, opts Options) (*Set, Problems) {
 	c := newCompiler(&opts)
 	parts := c.inherited.arrange(docs)
@@ -287,11 +288,16 @@ func (c *compiler) reportTwin(doc, first *Document, kind, name string) {
 	})
 }
 
+// maxTold is how many errors, and how many duplicates, of one list of origins are
+// reported: a million of them would take gigabytes, and tell nobody more.
+const maxTold = 1000
+
 // addOrigins indexes the patterns of the index's list and reports what is wrong
 // with them. What check finds wrong is an error as well.
 func (c *compiler) addOrigins(index *originIndex, check func(at int32, p *pattern) *fault) {
 	var p pattern // one for all: a list may have a million
 	var hashes [lookAhead]uint64
+	wrong, twins := 0, 0
 	for i, text := range index.list {
 		if i%lookAhead == 0 {
 			index.exact.approach(index.list[i:min(i+lookAhead, len(index.list))], &hashes)
@@ -302,11 +308,17 @@ func (c *compiler) addOrigins(index *originIndex, check func(at int32, p *patter
 			f = check(at, &p)
 		}
 		if f != nil {
-			place, path := index.item(at)
-			c.report(index.doc, place, SeverityError, path, f)
+			if wrong++; wrong <= maxTold {
+				place, path := index.item(at)
+				c.report(index.doc, place, SeverityError, path, f)
+			}
 			continue
 		}
-		if twin, ok := index.add(&p, at, hashes[i%lookAhead]); ok {
+		twin, ok := index.add(&p, at, hashes[i%lookAhead])
+		if !ok {
+			continue
+		}
+		if twins++; twins <= maxTold {
 			place, path := index.item(at)
 			first, _ := index.item(twin)
 			c.report(index.doc, place, SeverityWarning, path, &fault{

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
+	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -23,6 +24,14 @@ const (
 	// maxBody bounds a review, which holds an object twice: as it was and as it is
 	// to be. Kubernetes keeps objects below 1.5 MiB.
 	maxBody = 8 << 20
+	// maxObject and maxElements bound an object, as anybody who reaches the webhook may
+	// send what no API server would: reading it as a document takes many times its size.
+	maxObject   = 2 << 20
+	maxElements = 150_000
+	// readAtOnce is how many reviews are in memory at a time, and patience how long
+	// another waits for its place: no longer than an API server would.
+	readAtOnce = 8
+	patience   = 10 * time.Second
 	// atOnce is how many reviews are judged at a time: each compiles all policies.
 	atOnce = 2
 )
@@ -45,17 +54,25 @@ type Options struct {
 
 // New returns the handler.
 func New(options Options) http.Handler {
-	return &handler{options: options, slots: make(chan struct{}, atOnce)}
+	return &handler{options: options, places: make(chan struct{}, readAtOnce), slots: make(chan struct{}, atOnce)}
 }
 
 type handler struct {
 	options Options
+	// places holds an element for each review that is in memory.
+	places chan struct{}
 	// slots holds an element for each review that is being judged.
 	slots chan struct{}
 }
 
 // ServeHTTP answers an AdmissionReview with one.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	leave, ok := h.enter(r.Context())
+	if !ok {
+		http.Error(w, "other changes are being judged; try again", http.StatusServiceUnavailable)
+		return
+	}
+	defer leave()
 	review, failure := read(w, r)
 	if failure != nil {
 		http.Error(w, failure.text, failure.status)
@@ -72,6 +89,19 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(body) // the API server may be gone; there is nobody to tell
+}
+
+// enter takes a place, and returns what gives it back. It reports false where none
+// gets free in time.
+func (h *handler) enter(ctx context.Context) (leave func(), ok bool) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	select {
+	case h.places <- struct{}{}:
+		return func() { <-h.places }, true
+	case <-ctx.Done():
+		return nil, false
+	}
 }
 
 // A failure is a request that is none of the API server's.
@@ -159,7 +189,8 @@ func unable(why string) verdict {
 // response returns the verdict as the API server takes it.
 func (v *verdict) response(uid types.UID) *admissionv1.AdmissionResponse {
 	response := &admissionv1.AdmissionResponse{UID: uid, Allowed: v.allowed, Warnings: v.remarks}
-	for _, p := range v.problems.Warnings() {
+	warnings := v.problems.Warnings()
+	for _, p := range warnings[:min(len(warnings), maxLines)] {
 		response.Warnings = append(response.Warnings, v.line(p))
 	}
 	if v.allowed {
@@ -172,6 +203,7 @@ func (v *verdict) response(uid types.UID) *admissionv1.AdmissionResponse {
 		status.Reason = metav1.StatusReasonServiceUnavailable
 	}
 	if errs := v.problems.Errors(); len(errs) > 0 {
+		errs = errs[:min(len(errs), maxCauses)]
 		status.Details = &metav1.StatusDetails{Causes: make([]metav1.StatusCause, len(errs))}
 		for i, p := range errs {
 			status.Details.Causes[i] = metav1.StatusCause{Type: metav1.CauseType(p.Code), Field: p.Field, Message: v.line(p)}
@@ -181,8 +213,12 @@ func (v *verdict) response(uid types.UID) *admissionv1.AdmissionResponse {
 	return response
 }
 
-// maxLines is how many errors the message holds; all are among the causes.
-const maxLines = 50
+// maxLines is how many errors the message holds, and how many warnings are told.
+// maxCauses is how many errors are among the causes.
+const (
+	maxLines  = 50
+	maxCauses = 1000
+)
 
 // message says why the change is refused, an error a line.
 func (v *verdict) message() string {

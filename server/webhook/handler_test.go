@@ -207,6 +207,37 @@ func TestFresh(t *testing.T) {
 	}
 }
 
+// Anybody who reaches the webhook may send what no API server would, and the same
+// process decides about requests.
+func TestHugeObject(t *testing.T) {
+	t.Parallel()
+	for name, list := range map[string]string{
+		"numbers": strings.Repeat("0,", 500_000) + "0",
+		"texts":   strings.Repeat(`"a",`, 400_000) + `"\"["`,
+		"long":    `"https://` + strings.Repeat("a", 3<<20) + `"`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			answer := judge(t, webhook.Options{InForce: func() ([]policy.Document, bool) { return nil, true }},
+				review("CREATE", "CorsOriginSet", "a", object("CorsOriginSet", "a", `{"origins":[`+list+`]}`), ""))
+			if answer.Allowed || answer.Result.Code != http.StatusRequestEntityTooLarge || !strings.Contains(answer.Result.Message, "150000 elements") {
+				t.Errorf("the answer has the code %d and the message %.200s", answer.Result.Code, answer.Result.Message)
+			}
+		})
+	}
+}
+
+// Of what is wrong with a list, some is told.
+func TestManyFaults(t *testing.T) {
+	t.Parallel()
+	list := strings.Repeat(`"a",`, 100_000) + `"a"`
+	answer := judge(t, webhook.Options{InForce: func() ([]policy.Document, bool) { return nil, true }},
+		review("CREATE", "CorsOriginSet", "a", object("CorsOriginSet", "a", `{"origins":[`+list+`]}`), ""))
+	if answer.Allowed || len(answer.Result.Details.Causes) != 1000 || strings.Count(answer.Result.Message, "\n") != 50 {
+		t.Errorf("it is allowed: %t, with %d causes", answer.Allowed, len(answer.Result.Details.Causes))
+	}
+}
+
 // What no API server sends is refused with what is expected.
 func TestNoReview(t *testing.T) {
 	t.Parallel()

@@ -71,6 +71,12 @@ func parse(request *admissionv1.AdmissionRequest) (asked change, v verdict, done
 	if request.Operation == admissionv1.Delete {
 		return asked, verdict{}, false
 	}
+	for _, raw := range [][]byte{request.Object.Raw, request.OldObject.Raw} {
+		if len(raw) > maxObject || elements(raw) > maxElements {
+			return asked, verdict{code: http.StatusRequestEntityTooLarge, text: fmt.Sprintf(
+				"the object has more than %d MiB or %d elements, and Kubernetes keeps none that is so large; split it", maxObject>>20, maxElements)}, true //nolint:mnd // bytes to MiB
+		}
+	}
 	var object, old map[string]any
 	if err := json.Unmarshal(request.Object.Raw, &object); err != nil || object == nil {
 		return asked, verdict{code: http.StatusBadRequest, text: "the review holds no object of the kind " + request.Kind.Kind}, true
@@ -86,6 +92,22 @@ func parse(request *admissionv1.AdmissionRequest) (asked change, v verdict, done
 	}
 	asked.file, asked.document = doc.File, doc
 	return asked, verdict{}, false
+}
+
+// elements counts what JSON holds, more or less.
+func elements(raw []byte) int {
+	n, quoted := 0, false
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case !quoted && (c == ',' || c == '[' || c == '{'):
+			n++
+		}
+	}
+	return n
 }
 
 // compile holds a change against documents. What is wrong with them already is not

@@ -129,7 +129,8 @@ func (s *Service) Close() { s.close() }
 func (s *Service) Handler() (string, http.Handler) {
 	options := []connect.HandlerOption{
 		connect.WithConditionalHandlerOptions(func(spec connect.Spec) []connect.HandlerOption {
-			return []connect.HandlerOption{connect.WithReadMaxBytes(maxRequest(methodOf(spec.Procedure)))}
+			limit := maxRequest(methodOf(spec.Procedure))
+			return []connect.HandlerOption{connect.WithReadMaxBytes(limit), withGzip(limit)}
 		}),
 		connect.WithCodec(strictJSON{name: "json"}),
 		connect.WithCodec(strictJSON{name: "json; charset=utf-8"}),

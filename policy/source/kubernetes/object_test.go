@@ -85,7 +85,8 @@ func TestReadAgain(t *testing.T) {
 func TestReadNever(t *testing.T) {
 	t.Parallel()
 	broken := `{"apiVersion": "corsgate.dev/v1", "kind": "CorsPolicy", "metadata": {"name": "p", "namespace": "shop", "uid": "1"},
-	  "spec": {"targets": [{"hosts": ["api.shop.example"]}, {"hosts": 7}, {"hosts": ["www.shop.example"], "path": []}], "origins": ["https://shop.example"]}}`
+	  "spec": {"targets": [{"hosts": ["api.shop.example"]}, {"hosts": 7}, {"hosts": ["www.shop.example", 7], "path": []},
+	    {"hosts": ["cart.shop.example"], "paths": ["/", 7]}, {"hosts": ["x.shop.example"], "paths": [7]}], "origins": ["https://shop.example"]}}`
 	e := read(resources()[0], object(t, broken), nil)
 	if e.document == nil || !settle.IsClosed(e.document) {
 		t.Fatalf("in its place stands %v", e.document)
@@ -94,10 +95,12 @@ func TestReadNever(t *testing.T) {
 	if set == nil {
 		t.Fatal(problems)
 	}
-	for _, origin := range []string{"https://shop.example", "https://other.example", "null"} {
-		d := set.Decide(&policy.Request{Method: "GET", Scheme: "https", Host: "api.shop.example", Path: "/", Origin: origin})
-		if d.Verdict != policy.VerdictDeny || d.Policy == nil || d.Policy.Name != "shop/p" {
-			t.Errorf("%s: %v by %v", origin, d.Verdict, d.Policy)
+	for _, host := range []string{"api.shop.example", "www.shop.example", "cart.shop.example"} {
+		for _, origin := range []string{"https://shop.example", "https://other.example", "null"} {
+			d := set.Decide(&policy.Request{Method: "GET", Scheme: "https", Host: host, Path: "/", Origin: origin})
+			if d.Verdict != policy.VerdictDeny || d.Policy == nil || d.Policy.Name != "shop/p" {
+				t.Errorf("%s from %s: %v by %v", host, origin, d.Verdict, d.Policy)
+			}
 		}
 	}
 	guardrail := `{"apiVersion": "corsgate.dev/v1", "kind": "CorsGuardrail", "metadata": {"name": "house", "uid": "2"}, "spec": {"noHTTP": true}}`

@@ -33,7 +33,8 @@ func standIn(e *entry, u *unstructured.Unstructured) *policy.Document {
 	return &closed
 }
 
-// readableTargets returns those of a policy's targets that can be read.
+// readableTargets returns what can be read of a policy's targets. A field that nobody
+// knows must not leave the hosts beside it to a wider policy.
 func (e *entry) readableTargets(u *unstructured.Unstructured) []any {
 	if u == nil {
 		return nil
@@ -42,11 +43,41 @@ func (e *entry) readableTargets(u *unstructured.Unstructured) []any {
 	list, _ := all.([]any)
 	var readable []any
 	for _, target := range list {
-		if _, ok := e.compose(map[string]any{"origins": []any{anybody}, "targets": []any{target}}); ok {
+		if e.reads(target) {
 			readable = append(readable, target)
+			continue
+		}
+		fields, _ := target.(map[string]any)
+		hosts, _ := e.readableTexts(fields, "hosts")
+		paths, named := e.readableTexts(fields, "paths")
+		rest := map[string]any{"hosts": hosts}
+		if len(paths) > 0 {
+			rest["paths"] = paths
+		}
+		if len(hosts) > 0 && (len(paths) > 0 || !named) {
+			readable = append(readable, rest)
 		}
 	}
 	return readable
+}
+
+// readableTexts returns what can be read of a list of a target's, and whether it is
+// there.
+func (e *entry) readableTexts(target map[string]any, field string) (texts []any, named bool) {
+	value, named := target[field]
+	list, _ := value.([]any)
+	for _, text := range list {
+		if e.reads(map[string]any{"hosts": []any{"*"}, field: []any{text}}) {
+			texts = append(texts, text)
+		}
+	}
+	return texts, named
+}
+
+// reads reports whether a policy with a target can be read.
+func (e *entry) reads(target any) bool {
+	_, ok := e.compose(map[string]any{"origins": []any{anybody}, "targets": []any{target}})
+	return ok
 }
 
 // compose reads a document of the entry's name that says something else.

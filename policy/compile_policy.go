@@ -23,11 +23,15 @@ const (
 func (c *compiler) addPolicy(p *part, m *corsgatev1.CorsPolicy, numbers *roster) {
 	doc := p.doc
 	found, exceptions := len(c.problems), len(c.set.exceptions)
+	spec := m.GetSpec()
+	if spec == nil { // as no reader leaves it, and a file that was tampered with may
+		spec = &corsgatev1.CorsPolicySpec{}
+	}
 	b := policyBuilder{
 		compiler: c,
 		part:     p,
 		doc:      doc,
-		spec:     m.GetSpec(),
+		spec:     spec,
 		place:    doc.Root.Field("spec"),
 		policy: &Policy{
 			Name:       p.name,
@@ -35,9 +39,9 @@ func (c *compiler) addPolicy(p *part, m *corsgatev1.CorsPolicy, numbers *roster)
 			Position:   doc.at(doc.Root),
 			index:      numbers.number(),
 			doc:        doc,
-			spec:       m.GetSpec(),
-			disallowed: disposition(m.GetSpec().GetOnDisallowedOrigin()),
-			navigation: disposition(m.GetSpec().GetNavigations()),
+			spec:       spec,
+			disallowed: disposition(spec.GetOnDisallowedOrigin()),
+			navigation: disposition(spec.GetNavigations()),
 		},
 	}
 	c.set.policies = append(c.set.policies, b.policy)

@@ -10,9 +10,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/corsgate/corsgate/policy"
 	"github.com/corsgate/corsgate/policy/document"
+	corsgatev1 "github.com/corsgate/corsgate/proto/corsgate/v1"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -118,6 +120,19 @@ maxAge: forever
 	want := []string{"all.yaml:6:13 origin_scheme", "all.yaml:6:27 origin_path", "all.yaml:7:13 method_case", "all.yaml:8:11 max_age_invalid"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("problems (-want +got):\n%s", diff)
+	}
+}
+
+// No reader leaves a spec out, but a snapshot file may have been tampered with.
+func TestNoSpec(t *testing.T) {
+	t.Parallel()
+	metadata := &corsgatev1.Metadata{Name: "p"}
+	for _, message := range []proto.Message{
+		&corsgatev1.CorsPolicy{Metadata: metadata}, &corsgatev1.CorsOriginSet{Metadata: metadata}, &corsgatev1.CorsGuardrail{Metadata: metadata},
+	} {
+		if set, problems := policy.Compile([]policy.Document{{Message: message}}, policy.Options{}); set != nil || len(problems.Errors()) == 0 {
+			t.Errorf("%T without a spec makes a set, with the problems %v", message, problems)
+		}
 	}
 }
 

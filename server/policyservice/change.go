@@ -186,6 +186,10 @@ func (s *Service) draft(ctx context.Context, caller *access.Caller, w *wish, hea
 		before = compose(head, others, nil)
 	}
 	d := &draft{head: head, next: next, change: change, entry: entry, others: others, before: before, written: written(change.Put)}
+	for i := range change.Edits {
+		// The change makes something else of it than its writer wrote.
+		delete(d.written, store.Key{Kind: kindOriginSet, Namespace: change.Edits[i].Namespace, Name: change.Edits[i].Name})
+	}
 	d.after = compose(next, others, d.written)
 	return d, nil
 }

@@ -511,3 +511,16 @@ func TestDifferenceIsBounded(t *testing.T) {
 		t.Errorf("the second change: %v", edited)
 	}
 }
+
+// What is judged is what is kept: an edit of a set that the same change writes is not
+// hidden by the set as it was written.
+func TestEditOfWhatIsWritten(t *testing.T) {
+	t.Parallel()
+	s := serve(t, nil)
+	s.mustApply(t, pay, partners)
+	_, err := s.apply(t, &corsgatev1.ApplyRequest{
+		Files:       []*corsgatev1.SourceText{file("partners.yaml", partners+"    # once more\n")},
+		OriginEdits: []*corsgatev1.OriginEdit{{Name: "partners", Add: []string{"x.example"}}},
+	})
+	expect(t, err, connect.CodeInvalidArgument, `"x.example"`)
+}

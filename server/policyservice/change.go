@@ -235,25 +235,27 @@ func (s *Service) judge(d *draft, response *corsgatev1.ApplyResponse) (*policy.S
 // it was made from. Single origins may be added and removed on top of what others
 // did, unless the caller says otherwise.
 func (s *Service) conflicts(ctx context.Context, d *draft, w *wish, base int64) error {
+	if base >= d.head.Revision() {
+		return nil // nobody changed anything
+	}
 	conflict := &corsgatev1.Conflict{Revision: d.head.Revision()}
+	var removed map[store.Key]store.Record
 	for _, key := range d.touched(w.expected != nil) {
 		record, there := d.head.Record(key)
-		if there && record.Revision <= base {
-			continue
+		if !there {
+			// It may have been there, and somebody removed it.
+			if removed == nil {
+				var err error
+				if removed, err = s.changedSince(ctx, d.head, base); err != nil {
+					return err
+				}
+			}
+			if record, there = removed[key]; !there {
+				continue
+			}
 		}
-		if there {
+		if record.Revision > base {
 			conflict.Documents = append(conflict.Documents, documentOf(&record))
-			continue
-		}
-		// It may have been there, and somebody removed it.
-		entries, _, err := s.options.Store.Entries(ctx, store.Query{Key: &key, Limit: 1})
-		if err != nil {
-			return s.storeError(err)
-		}
-		if len(entries) > 0 && entries[0].Revision > base {
-			conflict.Documents = append(conflict.Documents, documentOf(&store.Record{
-				Key: key, Revision: entries[0].Revision, Changed: entries[0].Time, Author: entries[0].Author,
-			}))
 		}
 	}
 	if len(conflict.GetDocuments()) == 0 {
@@ -268,6 +270,34 @@ func (s *Service) conflicts(ctx context.Context, d *draft, w *wish, base int64) 
 	err := connect.NewError(connect.CodeAborted, errors.New(text+"; read it again and make the change anew"))
 	addDetail(err, conflict)
 	return err
+}
+
+// changedSince returns who changed which documents last after a revision, as far as
+// the history goes back. It is read once for all of them.
+func (s *Service) changedSince(ctx context.Context, head *store.State, base int64) (map[store.Key]store.Record, error) {
+	changed := map[store.Key]store.Record{}
+	for query := (store.Query{Limit: int(min(backPage, head.Revision()-base))}); ; {
+		entries, more, err := s.options.Store.Entries(ctx, query)
+		if err != nil && !errors.Is(err, store.ErrGone) {
+			return nil, s.storeError(err)
+		}
+		for i := range entries {
+			e := &entries[i]
+			if e.Revision <= base {
+				return changed, nil
+			}
+			for j := range e.Changes {
+				key := e.Changes[j].Key
+				if _, later := changed[key]; !later {
+					changed[key] = store.Record{Key: key, Revision: e.Revision, Changed: e.Time, Author: e.Author}
+				}
+			}
+		}
+		if !more || len(entries) == 0 || entries[len(entries)-1].Revision == base+1 {
+			return changed, nil
+		}
+		query.Before = entries[len(entries)-1].Revision
+	}
 }
 
 // touched returns the keys that a change touches, those of its edits where asked.

@@ -1,12 +1,14 @@
 package policyservice_test
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"connectrpc.com/connect"
@@ -523,4 +525,39 @@ func TestEditOfWhatIsWritten(t *testing.T) {
 		OriginEdits: []*corsgatev1.OriginEdit{{Name: "partners", Add: []string{"x.example"}}},
 	})
 	expect(t, err, connect.CodeInvalidArgument, `"x.example"`)
+}
+
+// counting is a store that counts how often its history is read.
+type counting struct {
+	*memory
+
+	reads atomic.Int64
+}
+
+func (c *counting) Entries(ctx context.Context, query store.Query) ([]store.Entry, bool, error) {
+	c.reads.Add(1)
+	return c.memory.Entries(ctx, query)
+}
+
+// The history is long, and not read for each document that is new.
+func TestConflictsReadTheHistoryOnce(t *testing.T) {
+	t.Parallel()
+	kept := &counting{memory: newMemory()}
+	s := serve(t, func(o *policyservice.Options) { o.Store = kept })
+	s.mustApply(t, shop)
+	s.mustApply(t, partners, pay)
+	if n := kept.reads.Load(); n != 0 {
+		t.Errorf("the history was read %d times though nobody else changed anything", n)
+	}
+	several := &corsgatev1.ApplyRequest{ExpectedRevision: new(int64(1))}
+	for i := range 20 {
+		name := fmt.Sprintf("p%d", i)
+		several.Files = append(several.Files, file(name, strings.NewReplacer("name: shop", "name: "+name, "api.", name+".").Replace(shop)))
+	}
+	if _, err := s.apply(t, several); err != nil {
+		t.Fatal(err)
+	}
+	if n := kept.reads.Load(); n != 1 {
+		t.Errorf("the history was read %d times for 20 new documents, want once", n)
+	}
 }

@@ -246,6 +246,13 @@ type callError struct{ err, cause error }
 func (e *callError) Error() string { return e.err.Error() }
 func (e *callError) Unwrap() error { return e.err }
 
+// A lateError is what etcd was in the way of a call until the caller's time was
+// over. That alone would tell nobody what to mend.
+type lateError struct{ said, ended error }
+
+func (e *lateError) Error() string   { return e.said.Error() }
+func (e *lateError) Unwrap() []error { return []error{e.said, e.ended} }
+
 // try is call with one request within some time, and the error as it came.
 func try[T any](ctx context.Context, within time.Duration, s *Store, f func(ctx context.Context, client *clientv3.Client) (T, error)) (answer T, err error) {
 	if err := ctx.Err(); err != nil {
@@ -270,10 +277,13 @@ func (s *Store) explained(ctx context.Context, err error) error {
 	if !ok {
 		return err
 	}
-	if ended := ctx.Err(); ended != nil {
-		return ended
-	}
 	said := s.options.explain(failed.err, failed.cause)
+	if ended := ctx.Err(); ended != nil {
+		if failed.cause == nil || !errors.Is(ended, context.DeadlineExceeded) {
+			return ended
+		}
+		return &lateError{said, ended}
+	}
 	if errors.Is(said, store.ErrRefused) {
 		s.dial.renew()
 	}

@@ -1,10 +1,15 @@
 package etcd
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/corsgate/corsgate/policy/store"
 )
 
 func TestOptions(t *testing.T) {
@@ -50,6 +55,27 @@ func TestOptions(t *testing.T) {
 				t.Errorf("New returned %v, want %q", err, test.want)
 			}
 		})
+	}
+}
+
+// TestLate loads until the caller's time is over, and says what etcd was in the way
+// of that and not only that time is over.
+func TestLate(t *testing.T) {
+	t.Parallel()
+	s, err := New(Options{Endpoints: []string{"http://127.0.0.1:1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	_, err = s.Load(ctx)
+	if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "connection refused") {
+		t.Errorf("Load returned %v, want its cause", err)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/corsgate/corsgate/policy/spelling"
 	corsgatev1 "github.com/corsgate/corsgate/proto/corsgate/v1"
 )
 
@@ -180,11 +181,15 @@ func pick(documents []*corsgatev1.Document, refs []*corsgatev1.DocumentRef) ([]*
 	for _, ref := range refs {
 		i := slices.IndexFunc(documents, func(d *corsgatev1.Document) bool { return fullName(d.GetRef()) == fullName(ref) })
 		if i < 0 {
-			known := map[string]string{}
+			var known []string
 			for _, document := range documents {
-				known[fullName(document.GetRef())] = ""
+				known = append(known, fullName(document.GetRef()))
 			}
-			return nil, fmt.Errorf("there is no %s; %s", refName(ref), suggest(fullName(ref), "", known, "corsgate get lists what there is"))
+			mend := "corsgate get lists what there is"
+			if near := spelling.ClosestName(fullName(ref), known); near != "" {
+				mend = "did you mean " + near + "?"
+			}
+			return nil, fmt.Errorf("there is no %s; %s", refName(ref), mend)
 		}
 		picked = append(picked, documents[i])
 	}

@@ -24,6 +24,25 @@ func Closest(word string, known []string) string {
 	return best
 }
 
+// ClosestName is Closest for names that may have a namespace before them: what is
+// called the same in one other namespace, or in none, is meant before all else.
+func ClosestName(name string, known []string) string {
+	namesake, namesakes := "", 0
+	for _, other := range known {
+		if last(other) == last(name) {
+			namesake = other
+			namesakes++
+		}
+	}
+	if namesakes == 1 {
+		return namesake
+	}
+	return Closest(name, known)
+}
+
+// last returns a name without its namespace.
+func last(name string) string { return name[strings.LastIndexByte(name, '/')+1:] }
+
 // Same reports whether two names differ only in case, dashes and underscores:
 // origin_sets and originSets do.
 func Same(a, b string) bool { return letters(a) == letters(b) }

@@ -225,6 +225,7 @@ func (d *draft) authorise(caller *access.Caller) error {
 func (s *Service) judge(d *draft, response *corsgatev1.ApplyResponse) (*policy.Set, error) {
 	set, problems := s.validate(d)
 	if errs := problems.Errors(); len(errs) > 0 {
+		d.explainRemoved(errs)
 		return nil, withFindings(errs)
 	}
 	response.Findings = d.warnings(problems, s.options.InForce().Problems)

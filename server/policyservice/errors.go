@@ -87,6 +87,14 @@ func findingsOf(problems policy.Problems) []*corsgatev1.Finding {
 	return findings
 }
 
+// readError says what a store could not read for somebody who changes nothing.
+func (s *Service) readError(err error) error {
+	if !errors.Is(err, store.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) {
+		return s.storeError(err)
+	}
+	return connect.NewError(connect.CodeUnavailable, fmt.Errorf("%s: %w; try again, and see whether the store runs", s.options.Store, err))
+}
+
 // storeError says what a store could not do.
 func (s *Service) storeError(err error) error {
 	if _, already := errors.AsType[*connect.Error](err); already {

@@ -41,7 +41,7 @@ func (s *Service) History(ctx context.Context, request *connect.Request[corsgate
 	}
 	entries, more, err := s.options.Store.Entries(ctx, query)
 	if err != nil {
-		return nil, s.storeError(err)
+		return nil, s.readError(err)
 	}
 	response := &corsgatev1.HistoryResponse{More: more}
 	size := 0

@@ -2,8 +2,8 @@ package policyservice
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/corsgate/corsgate/policy/document"
 	"github.com/corsgate/corsgate/policy/spelling"
@@ -27,6 +27,14 @@ func refOf(key store.Key) *corsgatev1.DocumentRef {
 	return &corsgatev1.DocumentRef{Kind: key.Kind, Namespace: key.Namespace, Name: key.Name}
 }
 
+// nameOf returns what people call a document: name, or namespace/name.
+func nameOf(key store.Key) string {
+	if key.Namespace == "" {
+		return key.Name
+	}
+	return key.Namespace + "/" + key.Name
+}
+
 func compareKeys(a, b store.Key) int {
 	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 }
@@ -46,7 +54,7 @@ func checkKind(field, kind string) error {
 	if slices.Contains(document.Kinds(), kind) {
 		return nil
 	}
-	mend := fmt.Sprintf("the kinds are %q", document.Kinds())
+	mend := "the kinds are " + strings.Join(document.Kinds(), ", ")
 	if guess := spelling.Closest(kind, document.Kinds()); guess != "" {
 		mend = "did you mean " + guess + "?"
 	}

@@ -3,6 +3,7 @@ package policyservice
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -51,7 +52,7 @@ func (s *Service) List(ctx context.Context, request *connect.Request[corsgatev1.
 	}
 	head, err := s.options.Store.Head(ctx)
 	if err != nil {
-		return nil, s.storeError(err)
+		return nil, s.readError(err)
 	}
 	response.Revision = head.Revision()
 	for record := range head.Records() {
@@ -114,7 +115,7 @@ func (s *Service) get(ctx context.Context, keys []store.Key, revision int64) (*c
 	}
 	head, err := s.options.Store.Head(ctx)
 	if err != nil {
-		return nil, s.storeError(err)
+		return nil, s.readError(err)
 	}
 	state := head
 	if revision != 0 {
@@ -124,7 +125,7 @@ func (s *Service) get(ctx context.Context, keys []store.Key, revision int64) (*c
 	} else {
 		revision = head.Revision()
 	}
-	var missing []string
+	var missing []store.Key
 	response := &corsgatev1.GetResponse{Revision: revision}
 	if len(keys) == 0 {
 		for record := range state.Records() {
@@ -134,7 +135,7 @@ func (s *Service) get(ctx context.Context, keys []store.Key, revision int64) (*c
 	for _, key := range keys {
 		record, ok := state.Record(key)
 		if !ok {
-			missing = append(missing, key.String())
+			missing = append(missing, key)
 			continue
 		}
 		if record.Revision > revision {
@@ -147,7 +148,7 @@ func (s *Service) get(ctx context.Context, keys []store.Key, revision int64) (*c
 		response.Documents = append(response.Documents, document)
 	}
 	if len(missing) > 0 {
-		return nil, notFound(missing, fmt.Sprintf("revision %d of %s", revision, s.options.Store))
+		return nil, notFound(missing, keysOf(state), fmt.Sprintf("revision %d of %s", revision, s.options.Store))
 	}
 	return response, nil
 }
@@ -170,7 +171,7 @@ func (s *Service) stateAt(ctx context.Context, head *store.State, revision int64
 func (s *Service) dateBack(ctx context.Context, record *store.Record, revision int64) error {
 	entries, _, err := s.options.Store.Entries(ctx, store.Query{Key: &record.Key, Before: revision + 1, Limit: 1})
 	if err != nil {
-		return s.storeError(err)
+		return s.readError(err)
 	}
 	record.Revision, record.Author = 0, ""
 	if len(entries) > 0 {
@@ -192,12 +193,12 @@ func (s *Service) getInForce(keys []store.Key) (*corsgatev1.GetResponse, error) 
 			keys = append(keys, docs[i].Key())
 		}
 	}
-	var missing []string
+	var missing []store.Key
 	response := &corsgatev1.GetResponse{}
 	for _, key := range keys {
 		doc := byKey[key]
 		if doc == nil {
-			missing = append(missing, key.String())
+			missing = append(missing, key)
 			continue
 		}
 		record := recordOf(doc)
@@ -210,7 +211,7 @@ func (s *Service) getInForce(keys []store.Key) (*corsgatev1.GetResponse, error) 
 		response.Documents = append(response.Documents, document)
 	}
 	if len(missing) > 0 {
-		return nil, notFound(missing, s.options.InForce().Source)
+		return nil, notFound(missing, slices.Collect(maps.Keys(byKey)), s.options.InForce().Source)
 	}
 	return response, nil
 }

@@ -2,6 +2,7 @@ package policyservice
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"connectrpc.com/connect"
@@ -20,7 +21,7 @@ func (s *Service) Status(ctx context.Context, _ *connect.Request[corsgatev1.Stat
 	if s.options.Store != nil {
 		head, err := s.options.Store.Head(ctx)
 		if err != nil {
-			return nil, s.storeError(err)
+			return nil, s.statusError(err)
 		}
 		changed = head.Changed()
 		response.Revision, response.Changed = head.Revision(), timeOf(changed)
@@ -31,7 +32,7 @@ func (s *Service) Status(ctx context.Context, _ *connect.Request[corsgatev1.Stat
 	if s.options.Fleet != nil {
 		known, err := s.options.Fleet.Replicas(ctx)
 		if err != nil {
-			return nil, s.storeError(err)
+			return nil, s.statusError(err)
 		}
 		replicas = known
 	}
@@ -39,6 +40,21 @@ func (s *Service) Status(ctx context.Context, _ *connect.Request[corsgatev1.Stat
 		response.Replicas = append(response.Replicas, replicaOf(&replicas[i], response.GetRevision(), changed, now))
 	}
 	return connect.NewResponse(response), nil
+}
+
+// statusError says what the store could not tell, and what is in force here
+// nevertheless.
+func (s *Service) statusError(err error) error {
+	failed := s.readError(err)
+	if connect.CodeOf(failed) != connect.CodeUnavailable {
+		return failed
+	}
+	self := s.options.Self()
+	if self.Since.IsZero() {
+		return failed
+	}
+	return connect.NewError(connect.CodeUnavailable, fmt.Errorf("%s; until then %s goes on with revision %d, in force since %s",
+		messageOf(failed), self.ID, self.Revision, self.Since.UTC().Format(time.RFC3339)))
 }
 
 // replicaOf writes a replica as the service sends it.

@@ -3,6 +3,7 @@ package policyservice
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/corsgate/corsgate/policy"
@@ -16,6 +17,8 @@ const (
 	codeElsewhere  = "document_elsewhere"
 	codeHidden     = "document_hidden"
 	codeNoPolicies = "no_policies"
+	// codeSetUnknown is policy.Compile's.
+	codeSetUnknown = "origin_set_unknown"
 )
 
 // others returns the documents in force that come from other sources than the
@@ -156,6 +159,24 @@ func (d *draft) elsewhere() policy.Problems {
 		problems = append(problems, p)
 	}
 	return problems
+}
+
+// explainRemoved says of origin sets that are missing because the change removes
+// them what that means: to whoever looks, they are there.
+func (d *draft) explainRemoved(problems policy.Problems) {
+	for i := range d.entry.Changes {
+		key := d.entry.Changes[i].Key
+		if _, there := d.head.Record(key); key.Kind != kindOriginSet || !there {
+			continue
+		}
+		name := strconv.Quote(nameOf(key))
+		for j := range problems {
+			if p := &problems[j]; p.Code == codeSetUnknown && strings.HasSuffix(p.Reason, " "+name) {
+				p.Reason = "the policy names the origin set " + name + ", which would be gone"
+				p.Mend = "take it out of the policy before, or in the same change"
+			}
+		}
+	}
 }
 
 // namedAt returns where a document is named.

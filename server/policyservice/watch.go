@@ -21,7 +21,7 @@ func (s *Service) Watch(ctx context.Context, request *connect.Request[corsgatev1
 	}
 	head, err := s.options.Store.Head(ctx)
 	if err != nil {
-		return s.storeError(err)
+		return s.readError(err)
 	}
 	after := request.Msg.GetAfterRevision()
 	switch {
@@ -107,7 +107,7 @@ func (s *Service) follow(ctx context.Context, w *watch, after int64) error {
 			if err == nil || ctx.Err() != nil {
 				return nil
 			}
-			return s.storeError(err)
+			return s.readError(err)
 		}
 	}
 }

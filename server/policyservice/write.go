@@ -12,6 +12,7 @@ import (
 
 	"connectrpc.com/connect"
 
+	"github.com/corsgate/corsgate/policy/spelling"
 	"github.com/corsgate/corsgate/policy/store"
 	corsgatev1 "github.com/corsgate/corsgate/proto/corsgate/v1"
 )
@@ -137,27 +138,59 @@ func (s *Service) Delete(ctx context.Context, request *connect.Request[corsgatev
 
 // allThere says which document does not exist.
 func (s *Service) allThere(head *store.State, keys []store.Key) error {
-	var missing []string
+	var missing []store.Key
 	for _, key := range keys {
 		if _, ok := head.Record(key); !ok {
-			missing = append(missing, key.String())
+			missing = append(missing, key)
 		}
 	}
 	if len(missing) == 0 {
 		return nil
 	}
-	return notFound(missing, fmt.Sprintf("revision %d of %s", head.Revision(), s.options.Store))
+	return notFound(missing, keysOf(head), fmt.Sprintf("revision %d of %s", head.Revision(), s.options.Store))
 }
 
-// notFound says what is not there.
-func notFound(missing []string, where string) error {
-	slices.Sort(missing)
+// keysOf returns the keys of all documents of a state.
+func keysOf(state *store.State) []store.Key {
+	var keys []store.Key
+	for record := range state.Records() {
+		keys = append(keys, record.Key)
+	}
+	return keys
+}
+
+// notFound says what is not there, and what of the known was meant if that is
+// clear.
+func notFound(missing, known []store.Key, where string) error {
+	mend := "corsgate get lists what there is"
+	if len(missing) == 1 {
+		if near := nearestName(missing[0], known); near != "" {
+			mend = "did you mean " + near + "?"
+		}
+	}
+	slices.SortFunc(missing, compareKeys)
 	more := ""
 	if len(missing) > maxAudited {
 		more = fmt.Sprintf(" and %d more", len(missing)-maxAudited)
 		missing = missing[:maxAudited]
 	}
-	return connect.NewError(connect.CodeNotFound, fmt.Errorf("there is no %s%s in %s; List says what there is", strings.Join(missing, ", no "), more, where))
+	names := make([]string, len(missing))
+	for i, key := range missing {
+		names[i] = key.String()
+	}
+	return connect.NewError(connect.CodeNotFound, fmt.Errorf("there is no %s%s in %s; %s", strings.Join(names, ", no "), more, where, mend))
+}
+
+// nearestName returns the name of the document of the same kind that must have
+// been meant, or nothing.
+func nearestName(key store.Key, known []store.Key) string {
+	var names []string
+	for _, other := range known {
+		if other.Kind == key.Kind {
+			names = append(names, nameOf(other))
+		}
+	}
+	return spelling.ClosestName(nameOf(key), names)
 }
 
 // Rollback implements the service.

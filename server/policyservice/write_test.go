@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"connectrpc.com/connect"
 	"github.com/google/go-cmp/cmp"
@@ -231,7 +232,11 @@ func TestRace(t *testing.T) {
 // TestStoreErrors says what a store could not do.
 func TestStoreErrors(t *testing.T) {
 	t.Parallel()
-	s := serve(t, nil)
+	s := serve(t, func(o *policyservice.Options) {
+		o.Self = func() store.Replica {
+			return store.Replica{ID: "replica-a", Revision: 1, Since: time.Date(2026, time.May, 4, 3, 2, 1, 0, time.UTC)}
+		}
+	})
 	s.mustApply(t, shop)
 	for _, test := range []struct {
 		err  error
@@ -251,7 +256,9 @@ func TestStoreErrors(t *testing.T) {
 	s.store.before = nil
 	s.store.fail(fmt.Errorf("etcd: %w", store.ErrUnavailable))
 	_, err := s.client.List(short(t), connect.NewRequest(&corsgatev1.ListRequest{}))
-	expect(t, err, connect.CodeUnavailable, "cannot be reached")
+	expect(t, err, connect.CodeUnavailable, "memory: etcd: the store cannot be reached; try again")
+	_, err = s.client.Status(short(t), connect.NewRequest(&corsgatev1.StatusRequest{}))
+	expect(t, err, connect.CodeUnavailable, "cannot be reached; try again, and see whether the store runs; until then replica-a goes on with revision 1, in force since 2026-05-04T03:02:01Z")
 	if records := s.log.audits(t); records[len(records)-1]["outcome"] != "failed" || records[len(records)-2]["outcome"] != "conflict" {
 		t.Errorf("audit records: %v", records)
 	}
@@ -423,7 +430,7 @@ func TestReadOnly(t *testing.T) {
 		t.Errorf("%v, %v", listed, err)
 	}
 	_, err = s.client.Get(short(t), connect.NewRequest(&corsgatev1.GetRequest{Refs: []*corsgatev1.DocumentRef{{Kind: "CorsPolicy", Name: "none"}}}))
-	expect(t, err, connect.CodeNotFound, "there is no CorsPolicy none in policies/; List says what there is")
+	expect(t, err, connect.CodeNotFound, "there is no CorsPolicy none in policies/; corsgate get lists what there is")
 }
 
 // TestGuardrails lets no change in that breaks one, and no guardrail that policies

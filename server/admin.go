@@ -143,6 +143,7 @@ func (s *Server) showIndex(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Vary", "Accept")
 	if !wantsHTML(r) {
 		writeText(w, http.StatusOK, "/policies  what is in force, and how the last reload went\n"+
+			"/explain   what a request would get: /explain?origin=https://…&url=https://…\n"+
 			"/metrics   Prometheus metrics\n/readyz    200 when requests should come here\n/livez     200 while the program runs\n"+
 			servicePath+"…  the policy service: POST a JSON object")
 		return

@@ -201,7 +201,7 @@ func TestIndex(t *testing.T) {
 	for _, accept := range []string{"*/*", "text/html"} {
 		response := get(t, s, http.MethodGet, "/", func(r *http.Request) { r.Header.Set("Accept", accept) })
 		text := response.text
-		for _, path := range []string{"/policies", "/metrics", "/readyz", "/livez"} {
+		for _, path := range []string{"/policies", "/explain", "/metrics", "/readyz", "/livez"} {
 			if response.code != http.StatusOK || !strings.Contains(text, path) {
 				t.Errorf("%s: %d without %s:\n%s", accept, response.code, path, text)
 			}

@@ -60,6 +60,9 @@ before all replicas served the revision, and 1 if anything else went wrong.`,
   corsgate get policy shop/storefront -o yaml | sed s/2h/1h/ | corsgate apply -f -`,
 		Args: func(command *cobra.Command, args []string) error {
 			if len(args) > 0 {
+				if command.Flags().Changed("wait") && (&waiting{}).Set(args[0]) == nil {
+					return usagef("apply takes no arguments, and got %q; write --wait=%s in one word", args[0], args[0])
+				}
 				return usagef("apply takes no arguments, and got %q; name files and folders with -f", args[0])
 			}
 			return noArguments(command, args)

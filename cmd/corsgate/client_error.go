@@ -173,6 +173,9 @@ func whyUnreachable(err error) string {
 	if access, ok := errors.AsType[*net.OpError](err); ok {
 		return access.Err.Error() + mend
 	}
+	if strings.Contains(err.Error(), "malformed HTTP response") {
+		return "what listens there speaks something else than HTTP/1.1, as --listen does for Envoy" + mend
+	}
 	if detail, ok := errors.AsType[*url.Error](err); ok {
 		err = detail.Err
 	}

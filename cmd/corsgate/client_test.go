@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -19,6 +20,7 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -147,11 +149,19 @@ func TestServerUnreachable(t *testing.T) {
 		_, _ = io.Copy(io.Discard, r.Body) // the server sees that the client is gone once the body is read
 		<-r.Context().Done()
 	}))
+	checks, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	forEnvoy := grpc.NewServer()
+	go func() { _ = forEnvoy.Serve(checks) }() // it ends with Stop
+	t.Cleanup(forEnvoy.Stop)
 	dir := t.TempDir()
 	for name, test := range map[string]struct {
 		args []string
 		want string
 	}{
+		"for Envoy": {[]string{"--server", checks.Addr().String()}, "no corsgate can be asked at " + checks.Addr().String() + ": what listens there speaks something else than HTTP/1.1, as --listen does for Envoy; give the address of its --admin, by default 127.0.0.1:9192"},
 		"nothing":   {[]string{"--server", nothing.URL}, "no corsgate can be asked at " + nothing.URL + ": nothing is listening there; give the address of its --admin, by default 127.0.0.1:9192"},
 		"no socket": {[]string{"--server", "unix://" + dir + "/none"}, "no corsgate can be asked at unix://DIR/none: there is no such socket; give the address of its --admin, by default 127.0.0.1:9192"},
 		"silent":    {[]string{"--server", silent, "--timeout", "20ms"}, silent + " does not answer within 20ms; --timeout lets it take longer"},

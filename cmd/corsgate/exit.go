@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/corsgate/corsgate/policy"
+	"github.com/corsgate/corsgate/policy/spelling"
 )
 
 // What a command's exit code means.
@@ -120,10 +121,22 @@ func noArguments(command *cobra.Command, args []string) error {
 		suggestion := ""
 		if near := command.SuggestionsFor(args[0]); len(near) > 0 {
 			suggestion = fmt.Sprintf("; did you mean %q?", near[0])
+		} else if near := closestCommand(command, args[0]); near != "" {
+			suggestion = fmt.Sprintf("; did you mean %q?", near)
 		}
 		return usagef("there is no command %q%s", args[0], suggestion)
 	}
 	return usagef("%s takes no arguments, and got %q", command.Name(), args[0])
+}
+
+// closestCommand returns the command that a mistyped one must have been meant to
+// be, or nothing.
+func closestCommand(root *cobra.Command, name string) string {
+	var names []string
+	for _, command := range root.Commands() {
+		names = append(names, command.Name())
+	}
+	return spelling.Closest(name, names)
 }
 
 // countProblems says how many problems there are, as "3 errors, 1 warning".

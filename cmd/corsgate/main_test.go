@@ -311,6 +311,8 @@ func TestUsage(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
 		"serv":                         "corsgate: there is no command \"serv\"; did you mean \"serve\"?\nRun 'corsgate --help' for how it is used.\n",
+		"gte":                          "corsgate: there is no command \"gte\"; did you mean \"get\"?\nRun 'corsgate --help' for how it is used.\n",
+		"apply -f x --wait 5s":         "corsgate: apply takes no arguments, and got \"5s\"; write --wait=5s in one word\nRun 'corsgate apply --help' for how it is used.\n",
 		"frobnicate":                   "corsgate: there is no command \"frobnicate\"\nRun 'corsgate --help' for how it is used.\n",
 		"serve x":                      "corsgate: serve takes no arguments, and got \"x\"\nRun 'corsgate serve --help' for how it is used.\n",
 		"serve":                        "corsgate: no policies given; name a file or a folder with --policy PATH, an etcd with --etcd URL, or use a cluster's with --kubernetes\nRun 'corsgate serve --help' for how it is used.\n",

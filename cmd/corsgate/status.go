@@ -119,7 +119,14 @@ func (o *statusOptions) run(command *cobra.Command, to streams) error {
 	if err := o.write(to.out, fleet, time.Now()); err != nil {
 		return err
 	}
-	if o.check && (!inStep(fleet) || len(fleet.GetReplicas()) < o.replicas) {
+	if !o.check {
+		return nil
+	}
+	known := len(fleet.GetReplicas())
+	if known < o.replicas {
+		sayf(to.err, "corsgate: %s %s known, and --replicas says %d\n", count(known, "replica", "replicas"), isOrAre(known), o.replicas)
+	}
+	if known < o.replicas || !inStep(fleet) {
 		return errLagging
 	}
 	return nil
@@ -177,11 +184,7 @@ func (o *statusOptions) write(to io.Writer, fleet *corsgatev1.StatusResponse, no
 			Revision: fleet.GetRevision(), Changed: stamp(fleet.GetChanged()), InStep: inStep(fleet), Replicas: replicaItems(fleet.GetReplicas()),
 		})
 	}
-	newest := "no revision yet"
-	if fleet.GetRevision() > 0 {
-		newest = fmt.Sprintf("newest revision %d, made %s", fleet.GetRevision(), ago(now, fleet.GetChanged()))
-	}
-	if _, err := fmt.Fprintln(to, newest+", "+summary(fleet)); err != nil {
+	if _, err := fmt.Fprintln(to, summary(fleet, now)); err != nil {
 		return fmt.Errorf("writing the status: %w", err)
 	}
 	if len(fleet.GetReplicas()) == 0 {
@@ -210,16 +213,23 @@ func (o *statusOptions) write(to io.Writer, fleet *corsgatev1.StatusResponse, no
 	return nil
 }
 
-// summary says how many replicas serve the newest revision.
-func summary(fleet *corsgatev1.StatusResponse) string {
+// summary says how many replicas serve the newest revision. There is none where
+// nothing was put into a store, and where policies come from elsewhere.
+func summary(fleet *corsgatev1.StatusResponse, now time.Time) string {
 	all, behind := len(fleet.GetReplicas()), len(lagging(fleet, fleet.GetRevision()))
+	newest := fmt.Sprintf("newest revision %d, made %s", fleet.GetRevision(), ago(now, fleet.GetChanged()))
+	if fleet.GetRevision() == 0 {
+		newest = "no revision of a store yet"
+	}
 	switch {
 	case all == 0:
-		return "no replica has been heard of lately"
+		return newest + ", no replica has been heard of lately"
+	case fleet.GetRevision() == 0:
+		return newest + ", " + count(all, "replica", "replicas")
 	case behind == 0 && all == 1:
-		return "served by the only replica"
+		return newest + ", served by the only replica"
 	case behind == 0:
-		return fmt.Sprintf("served by all %d replicas", all)
+		return fmt.Sprintf("%s, served by all %d replicas", newest, all)
 	}
-	return fmt.Sprintf("not served by %d of %s", behind, count(all, "replica", "replicas"))
+	return fmt.Sprintf("%s, not served by %d of %s", newest, behind, count(all, "replica", "replicas"))
 }

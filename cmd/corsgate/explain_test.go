@@ -145,8 +145,36 @@ func TestExplainNoPolicyPass(t *testing.T) {
 // A running corsgate explains as the command does with the same policies.
 func TestExplainServer(t *testing.T) {
 	t.Parallel()
+	for name, more := range map[string][]string{
+		"text": nil, "JSON": {"-o", "json"}, "all": {"--credentials", "--read-header", "ETag", "--upload-listener", "--stream", "--fetch-site", "same-site"},
+		"named": {"--policy-name", "trial"}, "console": {"--console", "TypeError: Failed to fetch"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			explainBoth(t, explainPolicies, asked(more...))
+		})
+	}
+	t.Run("barred", func(t *testing.T) {
+		t.Parallel()
+		explainBoth(t, explainPolicies+"/../guarded", []string{"explain", "--origin", "https://shop.example", "--url", "https://api.shop.example/v1/orders"})
+	})
+}
+
+// explainBoth compares what a command says with files and with a server of them.
+func explainBoth(t *testing.T, policies string, args []string) {
+	t.Helper()
+	local, remote := run(t, "", append(args, "--policy", policies)...), run(t, "", append(args, "--server", serveFiles(t, policies))...)
+	if diff := cmp.Diff(local, remote); diff != "" || local.Code != exitOK {
+		t.Errorf("(-files +server):\n%s", diff)
+	}
+}
+
+// serveFiles runs a server with policies, and returns the address of its admin
+// listener.
+func serveFiles(t *testing.T, policies string) string {
+	t.Helper()
 	ready, finished := make(chan server.Bound, 1), make(chan error, 1)
-	files := source.NewFile([]string{explainPolicies}, source.FileOptions{})
+	files := source.NewFile([]string{policies}, source.FileOptions{})
 	instance, err := server.New(files, server.Options{
 		Listen: []string{"127.0.0.1:0"}, Admin: "127.0.0.1:0", Ready: func(bound server.Bound) { ready <- bound },
 	})
@@ -161,21 +189,13 @@ func TestExplainServer(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	var bound server.Bound
 	select {
-	case bound = <-ready:
+	case bound := <-ready:
+		return bound.Admin.String()
 	case err := <-finished:
 		finished <- err
 		t.Fatal(err)
-	}
-	for name, more := range map[string][]string{
-		"text": nil, "JSON": {"-o", "json"}, "all": {"--credentials", "--read-header", "ETag", "--upload-listener", "--stream", "--fetch-site", "same-site"},
-		"named": {"--policy-name", "trial"}, "console": {"--console", "TypeError: Failed to fetch"},
-	} {
-		local, remote := run(t, "", asked(append(more, "--policy", explainPolicies)...)...), run(t, "", asked(append(more, "--server", bound.Admin.String())...)...)
-		if diff := cmp.Diff(local, remote); diff != "" || local.Code != exitOK {
-			t.Errorf("%s (-files +server):\n%s", name, diff)
-		}
+		return ""
 	}
 }
 

@@ -124,6 +124,13 @@ func (s *Service) storeError(err error) error {
 	return connect.NewError(code, fmt.Errorf("%s: %w; %s", s.options.Store, err, mend))
 }
 
+// errNoHistory says where to look instead for what was.
+func (s *Service) errNoHistory() error {
+	return connect.NewError(connect.CodeFailedPrecondition, fmt.Errorf(
+		"the policies come from %s, and only a central store keeps what they were before; "+
+			"look where they are (git log, kubectl get), or start corsgate with --etcd", s.options.InForce().Source))
+}
+
 // errReadOnly says where to write instead.
 func (s *Service) errReadOnly() error {
 	return connect.NewError(connect.CodeFailedPrecondition, fmt.Errorf(

@@ -21,7 +21,7 @@ const (
 func (s *Service) History(ctx context.Context, request *connect.Request[corsgatev1.HistoryRequest]) (*connect.Response[corsgatev1.HistoryResponse], error) {
 	m := request.Msg
 	if s.options.Store == nil {
-		return nil, s.errReadOnly()
+		return nil, s.errNoHistory()
 	}
 	query := store.Query{Before: m.GetBeforeRevision(), Limit: int(m.GetLimit())}
 	if m.GetRef() != nil {

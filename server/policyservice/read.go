@@ -107,7 +107,7 @@ func (s *Service) Get(ctx context.Context, request *connect.Request[corsgatev1.G
 func (s *Service) get(ctx context.Context, keys []store.Key, revision int64) (*corsgatev1.GetResponse, error) {
 	switch {
 	case s.options.Store == nil && revision != 0:
-		return nil, s.errReadOnly()
+		return nil, s.errNoHistory()
 	case s.options.Store == nil:
 		return s.getInForce(keys)
 	case revision < 0:

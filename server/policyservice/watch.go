@@ -17,7 +17,7 @@ import (
 // Watch implements the service.
 func (s *Service) Watch(ctx context.Context, request *connect.Request[corsgatev1.WatchRequest], stream *connect.ServerStream[corsgatev1.WatchResponse]) error {
 	if s.options.Store == nil {
-		return s.errReadOnly()
+		return s.errNoHistory()
 	}
 	head, err := s.options.Store.Head(ctx)
 	if err != nil {

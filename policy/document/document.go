@@ -35,26 +35,26 @@ const (
 // keep the others from being read. Every problem is an error and has a position
 // within data.
 func Read(file string, data []byte) ([]policy.Document, policy.Problems) {
-	return readAll(file, data, policies(), fewestCut)
+	return readAll(file, data, policies(), byHand{plain: true, least: fewestCut})
 }
 
 // ReadTests reads the documents of a file that tests policies, of the kind
 // CorsPolicyTest, as Read reads policies.
 func ReadTests(file string, data []byte) ([]policy.Document, policy.Problems) {
-	return readAll(file, data, tests(), 0)
+	return readAll(file, data, tests(), byHand{plain: true})
 }
 
 // ReadAccess reads the documents of a file that says who may use the policy
 // service, of the kind CorsAccess, as Read reads policies.
 func ReadAccess(file string, data []byte) ([]policy.Document, policy.Problems) {
-	return readAll(file, data, accesses(), 0)
+	return readAll(file, data, accesses(), byHand{plain: true})
 }
 
-func readAll(file string, data []byte, of family, least int) ([]policy.Document, policy.Problems) {
+func readAll(file string, data []byte, of family, hand byHand) ([]policy.Document, policy.Problems) {
 	if len(data) > MaxSize {
 		return nil, policy.Problems{tooLarge(file, len(data))}
 	}
-	r := &reader{file: file, family: of, least: least}
+	r := &reader{file: file, family: of, hand: hand}
 	var docs []policy.Document
 	for _, p := range r.split(data) {
 		if r.full {
@@ -75,6 +75,16 @@ func readAll(file string, data []byte, of family, least int) ([]policy.Document,
 	return docs, r.problems
 }
 
+// byHand is what is read without a parser of YAML, in less time and with the same
+// result. The zero value is nothing.
+type byHand struct {
+	// plain says whether pieces in plain YAML are: see loadPlain.
+	plain bool
+	// least is the fewest elements of a list of origins that are taken out of it:
+	// see reader.fast. Where it is zero none are.
+	least int
+}
+
 // A reader collects the problems of one file.
 type reader struct {
 	file     string
@@ -86,9 +96,8 @@ type reader struct {
 	piece piece
 	// cuts is what was taken out of the piece.
 	cuts []cut
-	// least is the fewest elements of a list that are taken out. Where it is zero
-	// none are.
-	least int
+	// hand is what is read without the parser.
+	hand byHand
 	// anchors holds the names of the anchors of the document that is being read.
 	anchors map[string]bool
 }

@@ -18,14 +18,14 @@ const fieldOrigins = "origins"
 // with a problem anywhere, or with anything that makes the lists other than they
 // look. The parser then reads all of it, and says what there is to say.
 func (r *reader) fast(p piece) (policy.Document, bool) {
-	if r.least == 0 || len(p.data) < r.least*shortestElement {
+	if r.hand.least == 0 || len(p.data) < r.hand.least*shortestElement {
 		return policy.Document{}, false
 	}
-	short, cuts := trim(p, r.least)
+	short, cuts := trim(p, r.hand.least)
 	if len(cuts) == 0 {
 		return policy.Document{}, false
 	}
-	trial := &reader{file: r.file, family: r.family, piece: short, cuts: cuts}
+	trial := &reader{file: r.file, family: r.family, piece: short, cuts: cuts, hand: r.hand}
 	roots := trial.load(short)
 	if len(roots) != 1 {
 		return policy.Document{}, false

@@ -17,24 +17,34 @@ import (
 // few is how few elements are cut out in tests.
 const few = 1
 
-// equalReadings holds a stream that is read with cuts to what the parser alone
-// reads: the same documents at the same places, and the same problems.
+// equalReadings holds a stream that is read with cuts, with plain YAML read by hand
+// or with both to what the parser alone reads: the same documents at the same places,
+// and the same problems.
 func equalReadings(t *testing.T, data []byte) {
 	t.Helper()
-	got, problems := document.ReadCutting("f", data, few)
-	want, wantProblems := document.ReadCutting("f", data, 0)
+	want, wantProblems := document.ReadByHand("f", data, 0, false)
+	for _, plain := range []bool{false, true} {
+		got, problems := document.ReadByHand("f", data, few, plain)
+		equalReading(t, data, want, got, wantProblems, problems)
+	}
+	got, problems := document.ReadByHand("f", data, 0, true)
+	equalReading(t, data, want, got, wantProblems, problems)
+}
+
+func equalReading(t *testing.T, data []byte, want, got []policy.Document, wantProblems, problems policy.Problems) {
+	t.Helper()
 	if diff := cmp.Diff(wantProblems, problems); diff != "" {
-		t.Fatalf("the problems differ (-parser +cuts):\n%s\nof\n%q", diff, data)
+		t.Fatalf("the problems differ (-parser +hand):\n%s\nof\n%q", diff, data)
 	}
 	if len(got) != len(want) {
-		t.Fatalf("%d documents with cuts, %d without, of\n%q", len(got), len(want), data)
+		t.Fatalf("%d documents by hand, %d by the parser, of\n%q", len(got), len(want), data)
 	}
 	for i := range got {
 		if diff := cmp.Diff(want[i].Message, got[i].Message, protocmp.Transform()); diff != "" {
-			t.Fatalf("the documents differ (-parser +cuts):\n%s\nof\n%q", diff, data)
+			t.Fatalf("the documents differ (-parser +hand):\n%s\nof\n%q", diff, data)
 		}
 		if diff := cmp.Diff(flat(want[i].Root), flat(got[i].Root)); diff != "" {
-			t.Fatalf("the places differ (-parser +cuts):\n%s\nof\n%q", diff, data)
+			t.Fatalf("the places differ (-parser +hand):\n%s\nof\n%q", diff, data)
 		}
 	}
 }

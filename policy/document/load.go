@@ -15,6 +15,11 @@ var errTooDeep = fmt.Errorf("nested deeper than %d", MaxDepth)
 // load parses a piece into the roots of its documents. What is not YAML is
 // reported.
 func (r *reader) load(p piece) []*yaml.Node {
+	if r.hand.plain {
+		if root := loadPlain(p.data); root != nil {
+			return []*yaml.Node{root}
+		}
+	}
 	loader, err := yaml.NewLoader(bytes.NewReader(p.data), yaml.WithPlugin(depthLimit{}, danglingAliases{}))
 	if err != nil {
 		r.syntax(err)

@@ -128,6 +128,9 @@ func isPlain(n *yaml.Node) bool {
 // isOldBool reports whether a text is a boolean in YAML 1.1, which kubectl and
 // many other readers still follow.
 func isOldBool(s string) bool {
+	if len(s) < len("no") || len(s) > len("off") {
+		return false
+	}
 	if s != strings.ToLower(s) && s != strings.ToUpper(s) && s != strings.ToUpper(s[:1])+strings.ToLower(s[1:]) {
 		return false
 	}

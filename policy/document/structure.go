@@ -17,6 +17,9 @@ const (
 	tagFloat = "!!float"
 	tagDate  = "!!timestamp"
 	tagMerge = "!!merge"
+
+	tagMapping  = "!!map"
+	tagSequence = "!!seq"
 )
 
 // structure reports what is wrong with a tree whatever the schema says of it:

@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/corsgate/corsgate/policy"
 	"github.com/corsgate/corsgate/policy/document"
 )
@@ -143,38 +141,26 @@ func (f *File) snapshot(ctx context.Context, r *reading) (Snapshot, error) {
 // the other in the caller's goroutine, which leaves the processors to those who
 // wait for an answer.
 func (f *File) parseAll(ctx context.Context, r *reading) (map[string]parsed, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, errEnded(err)
-	}
 	before := f.lastParsed()
-	found := make([]parsed, len(r.contents))
-	one := func(i int) error {
-		if err := ctx.Err(); err != nil {
-			return errEnded(err)
-		}
-		found[i].digest = r.contents[i].digest
-		found[i].documents, found[i].problems = f.parse(r.files[i].name, r.contents[i].data)
-		return nil
+	atOnce := 1
+	if before == nil {
+		atOnce = runtime.GOMAXPROCS(0)
 	}
-	var group errgroup.Group
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for i := range r.contents {
+	found := make([]parsed, len(r.contents))
+	err := each(ctx, len(found), atOnce, func(i int) {
 		c := &r.contents[i]
 		if c.faulty {
-			continue
+			return
 		}
 		if p, ok := before[r.files[i].name]; ok && p.digest == c.digest {
 			found[i] = p
-			continue
+			return
 		}
-		if before == nil {
-			group.Go(func() error { return one(i) })
-		} else if err := one(i); err != nil {
-			return nil, err
-		}
-	}
-	if err := group.Wait(); err != nil {
-		return nil, err //nolint:wrapcheck // errEnded has said what ended
+		found[i].digest = c.digest
+		found[i].documents, found[i].problems = f.parse(r.files[i].name, c.data)
+	})
+	if err != nil {
+		return nil, err
 	}
 	after := make(map[string]parsed, len(found))
 	for i := range found {

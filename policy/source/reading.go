@@ -80,28 +80,7 @@ func readAll(ctx context.Context, l *listing, atOnce int) (*reading, error) {
 	r := &reading{listing: l, contents: make([]content, len(l.files))}
 	r.problems = append(r.problems, l.problems...)
 	found := make([]*policy.Problem, len(l.files))
-	// Whoever reads takes the file that is next: most are small, and there may be
-	// thousands.
-	var next atomic.Int64
-	some := func() error {
-		for i := int(next.Add(1)) - 1; i < len(l.files); i = int(next.Add(1)) - 1 {
-			if err := ctx.Err(); err != nil {
-				return errEnded(err)
-			}
-			r.contents[i], found[i] = readContent(l.files[i])
-		}
-		return nil
-	}
-	// One of them is the caller, and may be the only one.
-	var group errgroup.Group
-	for range atOnce - 1 {
-		group.Go(some)
-	}
-	err := some()
-	if other := group.Wait(); err == nil {
-		err = other
-	}
-	if err != nil {
+	if err := each(ctx, len(l.files), atOnce, func(i int) { r.contents[i], found[i] = readContent(l.files[i]) }); err != nil {
 		return nil, err
 	}
 	for _, p := range found {
@@ -110,6 +89,32 @@ func readAll(ctx context.Context, l *listing, atOnce int) (*reading, error) {
 		}
 	}
 	return r, nil
+}
+
+// each calls do with each number below n, some of them at once. The only error is
+// that ctx has ended. One of those who call is the caller, and may be the only one.
+func each(ctx context.Context, n, atOnce int, do func(i int)) error {
+	// Whoever is free takes the next: most files are small, and there may be
+	// thousands.
+	var next atomic.Int64
+	some := func() error {
+		for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+			if err := ctx.Err(); err != nil {
+				return errEnded(err)
+			}
+			do(i)
+		}
+		return nil
+	}
+	var group errgroup.Group
+	for range min(n, atOnce) - 1 {
+		group.Go(some)
+	}
+	err := some()
+	if other := group.Wait(); err == nil {
+		err = other
+	}
+	return err //nolint:wrapcheck // errEnded has said what ended
 }
 
 // readContent reads one file, or says why it cannot.

@@ -62,11 +62,7 @@ func loadPlain(data []byte) *yaml.Node {
 	if s.indent != 0 {
 		return nil
 	}
-	root := s.mapping(0)
-	if s.indent != noIndent {
-		return nil
-	}
-	return root
+	return s.mapping(0) // Only the end is less indented.
 }
 
 // nextLine goes to the next line that holds more than a comment, from the

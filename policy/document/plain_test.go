@@ -77,6 +77,8 @@ var plainCases = []struct {
 	{"an indented document", " a: b\n", false},
 	{"json", "{\"a\": \"b\"}\n", false},
 	{"windows", "a: b\r\n", false},
+	{"old macs", "a: b\rc: d\r", false},
+	{"an old break in a comment", "a: b # c\rd: e\n", false},
 	{"a tab", "a:\tb\n", false},
 	{"a tab behind a text", "a: b\t\n", false},
 	{"a tab before a comment", "a: b\t# c\n", false},

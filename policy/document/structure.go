@@ -111,11 +111,10 @@ func (r *reader) keys(n *yaml.Node, at *path, depth int) {
 			})
 			continue
 		}
-		below := at.field(key.Value)
 		if before, ok := first[key.Value]; ok {
 			r.add(markOf(key), policy.Problem{
 				Code:   codeDuplicateKey,
-				Field:  below.String(),
+				Field:  at.field(key.Value).String(),
 				Reason: fmt.Sprintf("%s stands here again; it stood at %s", quoted(key.Value), r.describe(markOf(before))),
 				Mend:   "keep one of the two",
 			})
@@ -123,7 +122,7 @@ func (r *reader) keys(n *yaml.Node, at *path, depth int) {
 			first[key.Value] = key
 		}
 		if !isPlainScalar(value) {
-			r.structure(value, below, depth+1)
+			r.structure(value, at.field(key.Value), depth+1)
 		}
 	}
 }

@@ -11,7 +11,11 @@
 // The package is pure: it reads no file and keeps no state.
 package document
 
-import "github.com/corsgate/corsgate/policy"
+import (
+	"sync"
+
+	"github.com/corsgate/corsgate/policy"
+)
 
 // APIVersion is the one version of the documents that this package reads.
 const APIVersion = "corsgate.dev/v1"
@@ -35,19 +39,37 @@ const (
 // keep the others from being read. Every problem is an error and has a position
 // within data.
 func Read(file string, data []byte) ([]policy.Document, policy.Problems) {
-	return readAll(file, data, policies(), byHand{plain: true, least: fewestCut})
+	return new(Batch).Read(file, data)
+}
+
+// A Batch reads many streams in less time than Read takes, since one has the memory
+// of another that has been read. The zero value is ready for use, also by several
+// goroutines.
+type Batch struct {
+	slabs sync.Pool // of *slab
+}
+
+// Read reads a stream as the function of that name does.
+func (b *Batch) Read(file string, data []byte) ([]policy.Document, policy.Problems) {
+	tree, ok := b.slabs.Get().(*slab)
+	if !ok {
+		tree = new(slab)
+	}
+	defer b.slabs.Put(tree)
+	defer tree.clear()
+	return readAll(file, data, policies(), byHand{plain: tree, least: fewestCut})
 }
 
 // ReadTests reads the documents of a file that tests policies, of the kind
 // CorsPolicyTest, as Read reads policies.
 func ReadTests(file string, data []byte) ([]policy.Document, policy.Problems) {
-	return readAll(file, data, tests(), byHand{plain: true})
+	return readAll(file, data, tests(), byHand{plain: new(slab)})
 }
 
 // ReadAccess reads the documents of a file that says who may use the policy
 // service, of the kind CorsAccess, as Read reads policies.
 func ReadAccess(file string, data []byte) ([]policy.Document, policy.Problems) {
-	return readAll(file, data, accesses(), byHand{plain: true})
+	return readAll(file, data, accesses(), byHand{plain: new(slab)})
 }
 
 func readAll(file string, data []byte, of family, hand byHand) ([]policy.Document, policy.Problems) {
@@ -78,8 +100,9 @@ func readAll(file string, data []byte, of family, hand byHand) ([]policy.Documen
 // byHand is what is read without a parser of YAML, in less time and with the same
 // result. The zero value is nothing.
 type byHand struct {
-	// plain says whether pieces in plain YAML are: see loadPlain.
-	plain bool
+	// plain is where the trees of pieces in plain YAML are made: see loadPlain. Where
+	// it is nil none are.
+	plain *slab
 	// least is the fewest elements of a list of origins that are taken out of it:
 	// see reader.fast. Where it is zero none are.
 	least int

@@ -9,7 +9,11 @@ import (
 // ReadByHand reads as Read does, but cuts out of a list what has as few elements as
 // are given, none where that is zero, and reads plain YAML by hand if it is told.
 func ReadByHand(file string, data []byte, least int, plain bool) ([]policy.Document, policy.Problems) {
-	return readAll(file, data, policies(), byHand{plain: plain, least: least})
+	hand := byHand{least: least}
+	if plain {
+		hand.plain = new(slab)
+	}
+	return readAll(file, data, policies(), hand)
 }
 
 // Cuts returns how many stretches of a stream are read by hand.
@@ -41,7 +45,7 @@ func Loads(data []byte) (plain []Load, pieces int) {
 	r := &reader{family: policies()}
 	all := r.split(data)
 	for _, p := range all {
-		root := loadPlain(p.data)
+		root := loadPlain(p.data, new(slab))
 		if root == nil {
 			continue
 		}

@@ -12,11 +12,11 @@ import (
 // errTooDeep stops the parser, which builds its tree by recursion.
 var errTooDeep = fmt.Errorf("nested deeper than %d", MaxDepth)
 
-// load parses a piece into the roots of its documents. What is not YAML is
-// reported.
+// load parses a piece into the roots of its documents, which are gone once the next
+// piece is loaded. What is not YAML is reported.
 func (r *reader) load(p piece) []*yaml.Node {
-	if r.hand.plain {
-		if root := loadPlain(p.data); root != nil {
+	if r.hand.plain != nil {
+		if root := loadPlain(p.data, r.hand.plain); root != nil {
 			return []*yaml.Node{root}
 		}
 	}

@@ -37,20 +37,20 @@ type plainReader struct {
 	// the dash of a list's element that is a mapping, the dash counts as one.
 	indent int
 	depth  int
-	tree   slab
+	tree   *slab
 }
 
-// loadPlain parses a piece into the root of its document. It returns nil for a
-// piece that it does not read.
-func loadPlain(data []byte) *yaml.Node {
+// loadPlain parses a piece into the root of its document, which is made in a slab. It
+// returns nil for a piece that it does not read.
+func loadPlain(data []byte, tree *slab) *yaml.Node {
 	if len(data) > plainSize {
 		return nil
 	}
-	s := plainReader{text: string(data)}
+	s := plainReader{text: string(data), tree: tree}
 	if strings.IndexByte(s.text, '\r') >= 0 {
 		return nil
 	}
-	s.tree.expect(len(data))
+	tree.begin(len(data))
 	if strings.HasPrefix(s.text, "---") {
 		s.at, s.line = len("---"), 1
 		if !s.endLine() {

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v4"
 
+	"github.com/corsgate/corsgate/policy"
 	"github.com/corsgate/corsgate/policy/document"
 )
 
@@ -211,6 +212,26 @@ func TestPlainYAMLOfRepository(t *testing.T) {
 	// Much of it is there for what is wrong with it, or is JSON.
 	if t.Logf("%d of %d documents are read by hand", plain, pieces); plain < pieces/2 {
 		t.Errorf("%d of %d documents are read by hand", plain, pieces)
+	}
+}
+
+// TestBatch reads all YAML that there is with the same memory, again and again, and
+// looks at the documents when all are read.
+func TestBatch(t *testing.T) {
+	t.Parallel()
+	type reading struct {
+		docs     []policy.Document
+		problems policy.Problems
+	}
+	var b document.Batch
+	texts, readings := yamlOfRepository(t), map[string]reading{}
+	for name, data := range texts {
+		docs, problems := b.Read("f", data)
+		readings[name] = reading{docs, problems}
+	}
+	for name, data := range texts {
+		want, problems := document.ReadByHand("f", data, 0, false)
+		equalReading(t, data, want, readings[name].docs, problems, readings[name].problems)
 	}
 }
 

@@ -9,26 +9,36 @@ const (
 	fewestNodes = 8
 )
 
-// A slab makes the nodes of a tree, many at once: they live and die together. What
-// lies in a node is gathered before it is known how much that is.
+// A slab makes the nodes of a tree, many at once: they live and die together, and
+// the next tree has their memory. What lies in a node is gathered before it is known
+// how much that is. The zero value is ready to begin.
 type slab struct {
 	nodes    []yaml.Node
 	links    []*yaml.Node
 	gathered []*yaml.Node
 }
 
-// expect makes room for the nodes of a piece of some bytes.
-func (s *slab) expect(size int) {
-	n := size/bytesOfNode + fewestNodes
-	s.nodes = make([]yaml.Node, 0, n)
-	s.links = make([]*yaml.Node, 0, n)
-	s.gathered = make([]*yaml.Node, 0, 4*fewestNodes)
+// begin ends the tree before, and makes room for one of a piece of some bytes.
+func (s *slab) begin(size int) {
+	s.clear()
+	if n := size/bytesOfNode + fewestNodes; cap(s.nodes) < n {
+		s.nodes = make([]yaml.Node, 0, n)
+		s.links = make([]*yaml.Node, 0, n)
+	}
+}
+
+// clear ends the tree: nobody may look at its nodes from here on.
+func (s *slab) clear() {
+	clear(s.nodes)
+	clear(s.links)
+	clear(s.gathered[:cap(s.gathered)])
+	s.nodes, s.links, s.gathered = s.nodes[:0], s.links[:0], s.gathered[:0]
 }
 
 // node returns a new node.
 func (s *slab) node() *yaml.Node {
 	if len(s.nodes) == cap(s.nodes) {
-		s.nodes = make([]yaml.Node, 0, cap(s.nodes)/4+fewestNodes) // The others stay where they are.
+		s.nodes = make([]yaml.Node, 0, 2*cap(s.nodes)) // The others stay where they are.
 	}
 	s.nodes = s.nodes[:len(s.nodes)+1]
 	return &s.nodes[len(s.nodes)-1]
@@ -47,11 +57,8 @@ func (s *slab) close(n *yaml.Node, first int) {
 	if len(inside) == 0 {
 		return
 	}
-	if cap(s.links)-len(s.links) < len(inside) {
-		s.links = make([]*yaml.Node, 0, cap(s.links)/4+fewestNodes+len(inside))
-	}
 	from := len(s.links)
-	s.links = append(s.links, inside...)
+	s.links = append(s.links, inside...) // Others keep what they lie in where it moves.
 	n.Content = s.links[from:len(s.links):len(s.links)]
 	s.gathered = s.gathered[:first]
 }

@@ -63,7 +63,7 @@ func NewFile(paths []string, opts FileOptions) *File {
 		paths:  slices.Clone(paths),
 		resync: opts.Resync,
 		logger: opts.Logger,
-		parse:  document.Read,
+		parse:  new(document.Batch).Read,
 		notify: newNotifier,
 		poll:   pollPeriod,
 	}

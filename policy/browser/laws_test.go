@@ -76,12 +76,26 @@ func lawRequest(t *rapid.T) *Request {
 	}
 }
 
+// oneOfEach keeps the first header of each name. Chromium looks at the values of one name
+// as if they were joined, and so finds some too long that the standard, which looks
+// at each, does not.
+func oneOfEach(headers []Header) []Header {
+	var kept []Header
+	for _, h := range headers {
+		if !slices.ContainsFunc(kept, func(k Header) bool { return lowerASCII(k.Name) == lowerASCII(h.Name) }) {
+			kept = append(kept, h)
+		}
+	}
+	return kept
+}
+
 // The engines agree on whether a preflight permits a request, whatever they name
-// as the cause, but for Authorization under `*`.
+// as the cause, but for Authorization under `*` and for several headers of one name.
 func TestLawEnginesAgree(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		r, answer := lawRequest(t), lawAnswer.Draw(t, "answer")
+		r.Headers = oneOfEach(r.Headers)
 		standard, value := PreflightCheck(Standard, r, answer)
 		for _, engine := range Engines() {
 			why, _ := PreflightCheck(engine, r, answer)

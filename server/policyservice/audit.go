@@ -21,8 +21,13 @@ const (
 	outcomeFailed    = "failed"
 )
 
-// maxAudited is how many documents one audit record names.
-const maxAudited = 50
+// maxAudited is how many documents one audit record names, and maxAuditedText how
+// much of each text is kept that the caller chose, in bytes: whoever may write must not
+// fill the log by that.
+const (
+	maxAudited     = 50
+	maxAuditedText = 1 << 10
+)
 
 // An audit is the record of one attempt to change something.
 type audit struct {
@@ -40,19 +45,28 @@ func (s *Service) record(ctx context.Context, a *audit) {
 	if a.outcome == outcomeRefused || a.outcome == outcomeFailed {
 		level = slog.LevelWarn
 	}
-	what := a.what
-	if len(what) > maxAudited {
-		what = append(what[:maxAudited:maxAudited], fmt.Sprintf("and %d more", len(a.what)-maxAudited))
-	}
-	if what == nil {
-		what = []string{}
+	what := make([]string, 0, min(len(a.what), maxAudited+1))
+	for i, line := range a.what {
+		if i == maxAudited {
+			what = append(what, fmt.Sprintf("and %d more", len(a.what)-maxAudited))
+			break
+		}
+		what = append(what, clip(line))
 	}
 	problem, _, _ := strings.Cut(a.problem, "\n")
 	s.logger.LogAttrs(context.WithoutCancel(ctx), level, "policy change", slog.Group("audit",
 		slog.String("method", a.method), slog.String("who", a.who), slog.String("peer", a.peer),
-		slog.Any("what", what), slog.String("why", a.why), slog.Int64("revision", a.revision),
+		slog.Any("what", what), slog.String("why", clip(a.why)), slog.Int64("revision", a.revision),
 		slog.String("outcome", a.outcome), slog.String("code", a.code), slog.Int("findings", a.findings),
-		slog.String("error", problem)))
+		slog.String("error", clip(problem))))
+}
+
+// clip returns the beginning of a text that is too long for an audit record.
+func clip(text string) string {
+	if len(text) <= maxAuditedText {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxAuditedText], "") + "…"
 }
 
 // asked says what a request names, a line each.

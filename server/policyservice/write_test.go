@@ -2,6 +2,7 @@ package policyservice_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -566,5 +567,29 @@ func TestConflictsReadTheHistoryOnce(t *testing.T) {
 	}
 	if n := kept.reads.Load(); n != 1 {
 		t.Errorf("the history was read %d times for 20 new documents, want once", n)
+	}
+}
+
+// Who may write cannot fill the log by what a change names and says.
+func TestAuditIsBounded(t *testing.T) {
+	t.Parallel()
+	s := serve(t, nil)
+	long := strings.Repeat("é", 1<<20)
+	for _, request := range []*corsgatev1.ApplyRequest{
+		{Files: []*corsgatev1.SourceText{file(long, "spec: [")}},
+		{Files: []*corsgatev1.SourceText{file("a.yaml", shop)}, Reason: long},
+		{Delete: []*corsgatev1.DocumentRef{{Kind: "CorsPolicy", Name: long}}},
+	} {
+		if _, err := s.apply(t, request); err == nil {
+			t.Error("it was applied")
+		}
+	}
+	for _, record := range s.log.audits(t) {
+		if text, err := json.Marshal(record); err != nil || len(text) > 8<<10 {
+			t.Errorf("a record has %d bytes: %v", len(text), err)
+		}
+	}
+	if n := len(s.log.audits(t)); n != 3 {
+		t.Errorf("there are %d records, want 3", n)
 	}
 }

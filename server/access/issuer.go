@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -41,8 +42,9 @@ type issuer struct {
 	client   *http.Client
 	now      func() time.Time
 
-	mu       sync.Mutex
-	verifier *oidc.IDTokenVerifier
+	// asking is held by who asks the issuer for its configuration.
+	asking   chan struct{}
+	verifier atomic.Pointer[oidc.IDTokenVerifier]
 }
 
 func newIssuer(settings issuerSettings, now func() time.Time) *issuer {
@@ -53,6 +55,7 @@ func newIssuer(settings issuerSettings, now func() time.Time) *issuer {
 		settings: settings,
 		client:   &http.Client{Timeout: issuerTimeout, Transport: &bounded{next: transport, now: now, left: issuerBurst, at: now()}},
 		now:      now,
+		asking:   make(chan struct{}, 1),
 	}
 }
 
@@ -83,20 +86,36 @@ func (i *issuer) verify(ctx context.Context, raw string) (subject string, groups
 	return i.settings.name + ":" + name, groups, nil
 }
 
+// errAsking is of an issuer that does not answer who asked it first.
+var errAsking = errors.New("it is being asked for its configuration, and does not answer")
+
 // ready returns the verifier, after asking the issuer for its configuration where
-// that has not been done.
+// that has not been done. Whoever shows a token, be it forged, waits no longer than
+// one question takes.
 func (i *issuer) ready(ctx context.Context) (*oidc.IDTokenVerifier, error) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if i.verifier != nil {
-		return i.verifier, nil
+	if verifier := i.verifier.Load(); verifier != nil {
+		return verifier, nil
+	}
+	wait := time.NewTimer(issuerTimeout)
+	defer wait.Stop()
+	select {
+	case i.asking <- struct{}{}:
+		defer func() { <-i.asking }()
+	case <-ctx.Done():
+		return nil, &unreachableIssuer{url: i.settings.url, err: ctx.Err()}
+	case <-wait.C:
+		return nil, &unreachableIssuer{url: i.settings.url, err: errAsking}
+	}
+	if verifier := i.verifier.Load(); verifier != nil {
+		return verifier, nil
 	}
 	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, i.client), i.settings.url)
 	if err != nil {
 		return nil, &unreachableIssuer{url: i.settings.url, err: err}
 	}
-	i.verifier = provider.Verifier(&oidc.Config{ClientID: i.settings.audience, Now: i.now})
-	return i.verifier, nil
+	verifier := provider.Verifier(&oidc.Config{ClientID: i.settings.audience, Now: i.now})
+	i.verifier.Store(verifier)
+	return verifier, nil
 }
 
 // unreachableIssuer is of an issuer whose keys cannot be had: no fault of the

@@ -1,6 +1,7 @@
 package access_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -211,5 +212,39 @@ func TestIssuerAway(t *testing.T) {
 	p.away.Store(false)
 	if _, err := file.Authenticate(bearer(t, p.sign(t, signer, nil))); err != nil {
 		t.Errorf("after it came back: %v", err)
+	}
+}
+
+// TestIssuerSilent has one caller wait for an issuer that does not answer; another who
+// has left does not wait behind it.
+func TestIssuerSilent(t *testing.T) {
+	t.Parallel()
+	asked, answer := make(chan struct{}), make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		close(asked)
+		<-answer
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
+	t.Cleanup(server.Close)
+	file := open(t, issuerFile(server.URL, ""))
+	p := newProvider(t)
+	token := p.sign(t, p.key(t, "one", false), map[string]any{"iss": server.URL})
+	var over atomic.Bool
+	first := make(chan error, 1)
+	go func() {
+		_, err := file.Authenticate(bearer(t, token))
+		over.Store(true)
+		first <- err
+	}()
+	<-asked
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	_, err := file.Authenticate(bearer(t, token).WithContext(gone))
+	if challenge, ok := errors.AsType[*access.Challenge](err); !ok || !challenge.Unavailable || over.Load() {
+		t.Errorf("%v, after the first had its answer: %t", err, over.Load())
+	}
+	close(answer)
+	if err := <-first; err == nil {
+		t.Error("a token of an issuer that says nothing is good")
 	}
 }

@@ -66,9 +66,9 @@ type replica struct {
 	checks   authv3.AuthorizationClient
 }
 
-func startFleet(t *testing.T) *fleet {
+func startFleet(t *testing.T, with ...func(*parts.MemberConfig)) *fleet {
 	t.Helper()
-	f := &fleet{t: t, etcd: parts.StartCluster(t, members)}
+	f := &fleet{t: t, etcd: parts.StartCluster(t, members, with...)}
 	sockets := t.TempDir()
 	for _, id := range []string{"replica-a", "replica-b", "replica-c"} {
 		listen, admin := "unix://"+filepath.Join(sockets, id), "unix://"+filepath.Join(sockets, id+"-admin")

@@ -82,14 +82,14 @@ func (r *reader) kind(root *yaml.Node) proto.Message {
 		return nil
 	}
 	name := value.Value
-	if r.family.isForeign(name) {
-		r.add(markOf(value), r.family.foreign(name))
-		return nil
-	}
 	for _, m := range r.family.kinds() {
 		if name == kindOf(m) {
 			return m
 		}
+	}
+	if r.family.isForeign(name) {
+		r.add(markOf(value), r.family.foreign(name))
+		return nil
 	}
 	guess := spelling.Closest(name, r.family.names())
 	mend := "write one of them"

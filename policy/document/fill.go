@@ -17,11 +17,12 @@ func (r *reader) message(n *yaml.Node, m protoreflect.Message, at *path) policy.
 	place := r.place(markOf(n))
 	place.Fields = make(map[string]*policy.Place, len(n.Content)/2)
 	fields := m.Descriptor().Fields()
+	below := at.field("") // One for all: nobody keeps it.
 	for key, value := range pairs(n) {
 		if !isKey(key) || place.Fields[key.Value] != nil {
 			continue // Reported by structure.
 		}
-		below := at.field(key.Value)
+		below.name = key.Value
 		fd := fields.ByJSONName(key.Value)
 		if fd == nil {
 			r.unknownField(key, m.Descriptor(), below)
@@ -95,17 +96,20 @@ func (r *reader) list(n *yaml.Node, list protoreflect.List, fd protoreflect.Fiel
 			Mend:   "leave it out, or list something",
 		})
 	}
+	element := at.element(0) // One for all: nobody keeps it.
 	if fd.Message() == nil && len(n.Content) >= manyTexts {
 		place.Marks = make([]policy.Mark, len(n.Content))
 		for i, item := range n.Content {
-			p := r.item(item, list, fd, at.element(i))
+			element.index = i
+			p := r.item(item, list, fd, element)
 			place.Marks[i] = policy.Mark{Line: p.Line, Column: p.Column}
 		}
 		return place
 	}
 	place.Items = make([]policy.Place, len(n.Content))
 	for i, item := range n.Content {
-		place.Items[i] = r.item(item, list, fd, at.element(i))
+		element.index = i
+		place.Items[i] = r.item(item, list, fd, element)
 	}
 	return place
 }

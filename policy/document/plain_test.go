@@ -124,6 +124,7 @@ var plainCases = []struct {
 	{"a number sign in a text", "a: b#c\n", false},
 	{"a number sign in brackets", "a: [b #c]\n", false},
 	{"text behind quotes", "a: \"b\" c\n", false},
+	{"a key behind brackets", "a: [b]c: d\n", false},
 	{"text behind brackets", "a: [b] c\n", false},
 	{"brackets within a text in brackets", "a: [b[c]]\n", false},
 	{"a bracket too few", "a: [b\n", false},

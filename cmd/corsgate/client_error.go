@@ -173,7 +173,7 @@ func whyUnreachable(err error) string {
 	if access, ok := errors.AsType[*net.OpError](err); ok {
 		return access.Err.Error() + mend
 	}
-	if strings.Contains(err.Error(), "malformed HTTP response") {
+	if speaksOtherwise(err) {
 		return "what listens there speaks something else than HTTP/1.1, as --listen does for Envoy" + mend
 	}
 	if detail, ok := errors.AsType[*url.Error](err); ok {
@@ -276,4 +276,12 @@ func (s *speaking) CloseIdleConnections() {
 	if closer, ok := s.next.(interface{ CloseIdleConnections() }); ok {
 		closer.CloseIdleConnections()
 	}
+}
+
+// speaksOtherwise reports whether what answered was no HTTP/1.1. net/http has no error
+// of its own for that: a server that speaks first, as one of HTTP/2 does, is found
+// before the request is written or after it.
+func speaksOtherwise(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "malformed HTTP response") || strings.Contains(text, "readLoopPeekFailLocked")
 }

@@ -210,7 +210,7 @@ func (p *Policies) since(revision int64, now time.Time) time.Time {
 // guardrail forbids is barred, and does not keep the others from serving.
 func (p *Policies) compile(snapshot source.Snapshot) (*policy.Set, policy.Problems) {
 	if p.mayBeEmpty {
-		return compileSnapshot(snapshot, p.compileOptions())
+		return CompilePart(snapshot, p.compileOptions())
 	}
 	return CompileSnapshot(snapshot, p.compileOptions())
 }
@@ -239,7 +239,7 @@ func (p *Policies) Fail(ctx context.Context, err error) {
 // them the set is nil. A snapshot without a single policy is an error: an
 // emptied folder is far more often a mistake than a wish to refuse everything.
 func CompileSnapshot(snapshot source.Snapshot, options policy.Options) (*policy.Set, policy.Problems) {
-	set, problems := compileSnapshot(snapshot, options)
+	set, problems := CompilePart(snapshot, options)
 	if set != nil && len(set.Policies()) == 0 {
 		return nil, append(problems, policy.Problem{
 			Code:   "no_policies",
@@ -250,8 +250,9 @@ func CompileSnapshot(snapshot source.Snapshot, options policy.Options) (*policy.
 	return set, problems
 }
 
-// compileSnapshot compiles what a source holds, though it be nothing.
-func compileSnapshot(snapshot source.Snapshot, options policy.Options) (*policy.Set, policy.Problems) {
+// CompilePart is CompileSnapshot of what need not hold a policy, because other
+// sources may: guardrails that are kept apart, for one.
+func CompilePart(snapshot source.Snapshot, options policy.Options) (*policy.Set, policy.Problems) {
 	set, problems := policy.Compile(snapshot.Documents, options)
 	problems = slices.Concat(snapshot.Problems, problems)
 	problems.Sort()

@@ -201,6 +201,14 @@ ok: 1 policy, 1 origin set, 1 guardrail in 2 files, revision REVISION, 1 warning
 1 error in 2 files
 `, ""},
 		},
+		"guardrails alone": {
+			[]string{"house.yaml", guardrail},
+			nil,
+			outcome{0, `DIR/house.yaml:4:9: warning: metadata.name: no policy is in the reach of the guardrail "house"; check its namespaces and hosts, or remove it [guardrail_unused]
+DIR/house.yaml:1:1: guardrail: house reaches no policy
+ok: 0 policies, 1 guardrail in 1 file, revision REVISION, 1 warning
+`, ""},
+		},
 		"an empty folder": {
 			nil, nil,
 			outcome{3, "DIR: the folder holds no policy file; put a *.yaml, *.yml or *.json file into it; hidden ones and *_test ones do not count [no_policies]\n1 error in 0 files\n", ""},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/corsgate/corsgate/policy"
 	"github.com/corsgate/corsgate/policy/source"
+	corsgatev1 "github.com/corsgate/corsgate/proto/corsgate/v1"
 	"github.com/corsgate/corsgate/server"
 )
 
@@ -68,7 +70,8 @@ their reach. A PATH is a file, or a folder with all *.yaml, *.yml and *.json fil
 in it and below.
 
 It exits with 0 if serve would start with them and all of them would be in force,
-and with 3 if not.`,
+and with 3 if not. Guardrails may stand without a policy, for other sources to
+have.`,
 		Example: `  corsgate validate policies/
   corsgate validate --strict policies/ partners.yaml
   corsgate validate -o json policies/ | jq '.problems[].reason'`,
@@ -94,7 +97,11 @@ func (o *validateOptions) run(ctx context.Context, to streams) error {
 	if err != nil {
 		return fmt.Errorf("reading policies: %w", err)
 	}
-	set, problems := server.CompileSnapshot(snapshot, policy.Options{Now: time.Now()})
+	compile := server.CompileSnapshot
+	if slices.ContainsFunc(snapshot.Documents, isGuardrail) {
+		compile = server.CompilePart // a security team keeps its guardrails in a folder of their own
+	}
+	set, problems := compile(snapshot, policy.Options{Now: time.Now()})
 	found := validation{
 		Files:    snapshot.Files,
 		Errors:   len(problems.Errors()),
@@ -130,6 +137,11 @@ func (o *validateOptions) run(ctx context.Context, to streams) error {
 		return errInvalid
 	}
 	return nil
+}
+
+func isGuardrail(d policy.Document) bool {
+	_, ok := d.Message.(*corsgatev1.CorsGuardrail)
+	return ok
 }
 
 // writeValidation writes what was found for people: a line for each problem, for

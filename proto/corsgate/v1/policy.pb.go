@@ -678,7 +678,8 @@ type CorsPolicySpec struct {
 	// Origins that may call, as regular expressions in RE2's syntax. One matches
 	// the whole origin or nothing. Each draws a warning: what the forms of
 	// `origins` can say, they say without a dot that was not escaped. `null` is
-	// never matched.
+	// never matched. What those of one policy may cost together is bounded
+	// (`origin_regex_size`).
 	OriginRegexes []string `protobuf:"bytes,17,rep,name=origin_regexes,json=originRegexes,proto3" json:"origin_regexes,omitempty"`
 	// Which pages may load responses without CORS, as an image or a script
 	// (`Cross-Origin-Resource-Policy`). Left out, the header that the service

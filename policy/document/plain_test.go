@@ -134,6 +134,8 @@ var plainCases = []struct {
 	{"a number with a base", "a: 0x10\n", false},
 	{"a number with an exponent", "a: 1e3\n", false},
 	{"a fraction", "a: 1.5\n", false},
+	{"a fraction of an hour", "a: 1.5h\n", false},
+	{"a quote in quotes in brackets", "a: ['b''c']\n", false},
 	{"a negative number", "a: -1\n", false},
 	{"a long number", "a: 1234567890123456789\n", false},
 	{"a date", "a: 2026-01-02\n", false},
@@ -256,6 +258,24 @@ func TestPoliciesArePlainYAML(t *testing.T) {
 		if plain, pieces := equalTrees(t, []byte(text)); plain < pieces || pieces == 0 {
 			t.Errorf("%s: %d of %d documents are read by hand:\n%s", name, plain, pieces, text)
 		}
+	}
+}
+
+// TestReadTakesPlainYAMLByHand tells by what is allocated, which is far less.
+func TestReadTakesPlainYAMLByHand(t *testing.T) { //nolint:paralleltest // counts allocations
+	data := []byte(small(1)[0])
+	const runs = 10
+	allocations := func(read func() ([]policy.Document, policy.Problems)) float64 {
+		return testing.AllocsPerRun(runs, func() {
+			if docs, problems := read(); len(docs) != 1 {
+				t.Fatal(problems)
+			}
+		})
+	}
+	hand := allocations(func() ([]policy.Document, policy.Problems) { return document.Read("f", data) })
+	parser := allocations(func() ([]policy.Document, policy.Problems) { return document.ReadByHand("f", data, 0, false) })
+	if hand > parser/2 {
+		t.Errorf("Read allocates %.0f times, and the parser alone %.0f", hand, parser)
 	}
 }
 

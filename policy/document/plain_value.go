@@ -74,10 +74,7 @@ func (s *plainReader) quotes(quote byte, style yaml.Style) *yaml.Node {
 		s.at++
 	}
 	n.Value = s.text[begin:s.at]
-	s.at++
-	if s.next() == quote {
-		return nil // Two single quotes in a text stand for one.
-	}
+	s.at++ // Two single quotes in a text stand for one, and end none that is read here.
 	return n
 }
 
@@ -112,7 +109,7 @@ func (s *plainReader) endsPlain(within bool) bool {
 	case '\n':
 		return true
 	case '#':
-		return !within && s.text[s.at-1] == ' '
+		return s.text[s.at-1] == ' '
 	default:
 		return within && isFlowSign(c)
 	}

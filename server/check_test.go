@@ -79,8 +79,8 @@ func TestCheck(t *testing.T) {
 					"vary+: Origin",
 				},
 				Metadata: map[string]any{
-					"verdict": "allow", "reason": "origin_allowed", "kind": "actual", "action": "forward",
-					"policy": "shop", "enforcement": "ENFORCE", "rule": "spec.origins[0]", "position": "policies.yaml:7:13",
+					"verdict": "allow", "reason": "origin_allowed", "kind": "actual",
+					"policy": "shop", "rule": "spec.origins[0]", "position": "policies.yaml:7:13",
 				},
 			},
 		},
@@ -100,8 +100,8 @@ func TestCheck(t *testing.T) {
 					"vary: Origin, Access-Control-Request-Method, Access-Control-Request-Headers",
 				},
 				Metadata: map[string]any{
-					"verdict": "allow", "reason": "origin_allowed", "kind": "preflight", "action": "answer",
-					"policy": "shop", "enforcement": "ENFORCE", "rule": "spec.origins[0]", "position": "policies.yaml:7:13",
+					"verdict": "allow", "reason": "origin_allowed", "kind": "preflight",
+					"policy": "shop", "rule": "spec.origins[0]", "position": "policies.yaml:7:13",
 				},
 			},
 		},
@@ -111,8 +111,8 @@ func TestCheck(t *testing.T) {
 				Code: codes.PermissionDenied, Status: 403, HasBody: true,
 				Headers: []string{"vary: Origin", "content-type: application/problem+json"},
 				Metadata: map[string]any{
-					"verdict": "deny", "reason": "origin_not_allowed", "kind": "actual", "action": "refuse",
-					"policy": "shop", "enforcement": "ENFORCE", "rule": "spec.origins", "position": "policies.yaml:7:3",
+					"verdict": "deny", "reason": "origin_not_allowed", "kind": "actual",
+					"policy": "shop", "rule": "spec.origins", "position": "policies.yaml:7:3",
 				},
 			},
 		},
@@ -121,7 +121,7 @@ func TestCheck(t *testing.T) {
 			answered{
 				Code: codes.PermissionDenied, Status: 403, HasBody: true,
 				Headers:  []string{"vary: Origin", "content-type: application/problem+json"},
-				Metadata: map[string]any{"verdict": "deny", "reason": "no_policy", "kind": "actual", "action": "refuse"},
+				Metadata: map[string]any{"verdict": "deny", "reason": "no_policy", "kind": "actual"},
 			},
 		},
 		"report only changes nothing": {
@@ -129,7 +129,7 @@ func TestCheck(t *testing.T) {
 			answered{
 				Code: codes.OK,
 				Metadata: map[string]any{
-					"verdict": "allow", "reason": "origin_allowed", "kind": "actual", "action": "forward",
+					"verdict": "allow", "reason": "origin_allowed", "kind": "actual",
 					"policy": "named", "enforcement": "REPORT_ONLY", "rule": "spec.origins[0]", "position": "policies.yaml:19:13",
 				},
 			},
@@ -139,7 +139,7 @@ func TestCheck(t *testing.T) {
 			answered{
 				Code:     codes.OK,
 				Headers:  []string{"vary+: Origin"},
-				Metadata: map[string]any{"verdict": "pass", "reason": "no_origin", "kind": "not_cors", "action": "forward"},
+				Metadata: map[string]any{"verdict": "pass", "reason": "no_origin", "kind": "not_cors"},
 			},
 		},
 	}

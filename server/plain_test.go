@@ -99,11 +99,12 @@ func decisionMetadata(d *policy.Decision, revision string) *structpb.Struct {
 	add("verdict", d.Verdict.String())
 	add("reason", d.Reason.String())
 	add("kind", d.Kind.String())
-	add("action", d.Action.String())
 	add("revision", revision)
 	if d.Policy != nil {
 		add("policy", d.Policy.Name)
-		add("enforcement", d.Policy.Enforcement.String())
+		if d.Policy.Enforcement != policy.EnforcementEnforce {
+			add("enforcement", d.Policy.Enforcement.String())
+		}
 	}
 	if rule, ok := d.Rule(); ok {
 		add("rule", rule.Field)

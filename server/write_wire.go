@@ -104,17 +104,20 @@ func openMetadata(dst []byte) (opened []byte, open [4]int) {
 
 // metadataLead is what the metadata of a decision begins with: all that does not
 // depend on the rule that decided. The metadata says what was decided and by
-// what, for Envoy's access log and for filters behind ours.
+// what, for Envoy's access log and for filters behind ours. Each entry costs Envoy a
+// microsecond or more, so what goes without saying is left out: that a policy is
+// in force, and the action, which follows from the rest.
 func metadataLead(d *policy.Decision, revision string) []byte {
 	dst, _ := openMetadata(nil)
 	dst = appendEntry(dst, "verdict", d.Verdict.String())
 	dst = appendEntry(dst, "reason", d.Reason.String())
 	dst = appendEntry(dst, "kind", d.Kind.String())
-	dst = appendEntry(dst, "action", d.Action.String())
 	dst = appendEntry(dst, "revision", revision)
 	if d.Policy != nil {
 		dst = appendEntry(dst, "policy", d.Policy.Name)
-		dst = appendEntry(dst, "enforcement", d.Policy.Enforcement.String())
+		if d.Policy.Enforcement != policy.EnforcementEnforce {
+			dst = appendEntry(dst, "enforcement", d.Policy.Enforcement.String())
+		}
 	}
 	return dst
 }

@@ -99,13 +99,14 @@ func (n *naive) metadata(d *policy.Decision) *structpb.Struct {
 	fields := map[string]*structpb.Value{
 		"verdict":  structpb.NewStringValue(d.Verdict.String()),
 		"reason":   structpb.NewStringValue(d.Reason.String()),
-		"action":   structpb.NewStringValue(d.Action.String()),
 		"kind":     structpb.NewStringValue(d.Kind.String()),
 		"revision": structpb.NewStringValue(n.set.Revision()),
 	}
 	if d.Policy != nil {
 		fields["policy"] = structpb.NewStringValue(d.Policy.Name)
-		fields["enforcement"] = structpb.NewStringValue(d.Policy.Enforcement.String())
+		if d.Policy.Enforcement != policy.EnforcementEnforce {
+			fields["enforcement"] = structpb.NewStringValue(d.Policy.Enforcement.String())
+		}
 	}
 	if rule, ok := d.Rule(); ok {
 		fields["rule"] = structpb.NewStringValue(rule.Field)

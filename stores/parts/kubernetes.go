@@ -123,7 +123,7 @@ func (k *Kubernetes) Start() {
 		"--shutdown-delay-duration=0s", "--shutdown-send-retry-after=false",
 	}
 	k.log, k.ended = &bytes.Buffer{}, make(chan struct{})
-	k.process = exec.Command(k.binary, flags...)
+	k.process = exec.Command(k.binary, flags...) //nolint:noctx // it ends after its test, whose context has ended before
 	k.process.Stdout, k.process.Stderr = k.log, k.log
 	if err := k.process.Start(); err != nil {
 		k.tb.Fatalf("start kube-apiserver: %v", err)
@@ -150,7 +150,7 @@ func (k *Kubernetes) awaitReady() {
 	defer cancel()
 	// The certificate is one that it has just made for itself.
 	client := &http.Client{Transport: &http.Transport{
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true, //nolint:gosec // see above
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true,
 	}}
 	for {
 		last := k.ready(ctx, client)
@@ -199,7 +199,7 @@ func (k *Kubernetes) write(name string, data []byte) string {
 // freePort returns a port of 127.0.0.1 on which nobody listens now.
 func freePort(tb testing.TB) string {
 	tb.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatalf("find a free port: %v", err)
 	}

@@ -187,8 +187,8 @@ func copyFields(to, from protoreflect.Message) {
 
 // hashTexts hashes a list so that no other list has the same hash.
 func hashTexts(h hash.Hash, list []string) {
-	const enough = 32 << 10
-	var buf []byte
+	const enough = 8 << 10 // what is copied stays in the nearest cache until it is hashed
+	buf := make([]byte, 0, enough+maxHostLength)
 	for _, text := range list {
 		buf = append(binary.AppendUvarint(buf, uint64(len(text))), text...)
 		if len(buf) >= enough {
@@ -303,8 +303,8 @@ func (c *compiler) addOrigins(index *originIndex, check func(at int32, p *patter
 			index.exact.approach(index.list[i:min(i+lookAhead, len(index.list))], &hashes)
 		}
 		at := int32(i)
-		var f *fault
-		if p, f = parsePattern(text); f == nil {
+		f := p.parse(text)
+		if f == nil {
 			f = check(at, &p)
 		}
 		if f != nil {

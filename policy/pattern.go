@@ -128,12 +128,20 @@ func cutLastLabel(s string) (rest, label string, more bool) {
 }
 
 // parsePattern reads an entry of `origins`.
-func parsePattern(s string) (pattern, *fault) {
+func parsePattern(s string) (p pattern, f *fault) {
+	f = p.parse(s)
+	return p, f
+}
+
+// parse makes p what an entry of `origins` says.
+func (p *pattern) parse(s string) (f *fault) {
 	// Nearly all entries of a long list are origins as browsers send them.
 	if o, form := parseOrigin(s); form == formTuple && o.scheme != schemeFile && !strings.Contains(o.host, punycodePrefix) {
-		return pattern{scheme: o.scheme, host: o.host, port: o.port}, nil
+		*p = pattern{scheme: o.scheme, host: o.host, port: o.port}
+		return nil
 	}
-	return parseUnusualPattern(s)
+	*p, f = parseUnusualPattern(s)
+	return f
 }
 
 // schemeFile is that of pages whose origin browsers never send, and

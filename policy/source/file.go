@@ -67,7 +67,7 @@ func NewFile(paths []string, opts FileOptions) *File {
 		notify: newNotifier,
 		poll:   pollPeriod,
 	}
-	f.list = func() *listing { return list(f.paths) }
+	f.list = func() *listing { return list(f.paths, f.atOnce()) }
 	if f.resync <= 0 {
 		f.resync = DefaultResync
 	}
@@ -103,17 +103,20 @@ func (f *File) Watch(ctx context.Context, onChange func(Snapshot)) error {
 	return nil
 }
 
-// readAtOnce is how many files are read at once while nothing is loaded yet; later
-// one is. It is more than there are processors as a rule: a network file system
-// lets each wait.
+// readAtOnce is how many files are looked at and read at once while nothing is loaded
+// yet; later one is. It is more than there are processors as a rule: a network file
+// system lets each wait.
 const readAtOnce = 8
 
-func (f *File) read(ctx context.Context) (*reading, error) {
-	atOnce := 1
+func (f *File) atOnce() int {
 	if f.lastParsed() == nil {
-		atOnce = readAtOnce
+		return readAtOnce
 	}
-	return read(ctx, f.String(), f.list, atOnce)
+	return 1
+}
+
+func (f *File) read(ctx context.Context) (*reading, error) {
+	return read(ctx, f.String(), f.list, f.atOnce())
 }
 
 // snapshot finds out what a reading means. The only error is that ctx has ended.

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/corsgate/corsgate/policy"
 )
@@ -19,7 +18,10 @@ type listing struct {
 	watch    interests
 	problems policy.Problems
 
-	seen map[sameKey][]int // the files by what equal files have in common
+	// seen is the latest of the files by what equal files have in common.
+	seen map[sameKey]int
+	// atOnce is how many files of a folder are looked at together.
+	atOnce int
 }
 
 // A root is one path that the user gave.
@@ -35,7 +37,12 @@ type file struct {
 	name string // as the user knows it: the path given, and what is below it
 	path string // where it is, without links
 	info fs.FileInfo
+	// before is an earlier file of the listing with the same key, or none.
+	before int
 }
+
+// none is the place of no file.
+const none = -1
 
 // unchanged reports whether the same file with the same content, as far as can
 // be seen from outside, stands at the same place.
@@ -45,10 +52,7 @@ func (f file) unchanged(g file) bool {
 }
 
 // sameKey is what files have in common that may be one file under two names.
-type sameKey struct {
-	size int64
-	time time.Time
-}
+type sameKey struct{ size, time int64 }
 
 // unchanged reports whether nothing has changed, as far as can be seen without
 // reading.
@@ -56,9 +60,9 @@ func (l *listing) unchanged(m *listing) bool {
 	return slices.EqualFunc(l.files, m.files, file.unchanged) && slices.Equal(l.problems, m.problems)
 }
 
-// list lists the files that some paths stand for.
-func list(paths []string) *listing {
-	l := &listing{watch: interests{}, seen: map[sameKey][]int{}}
+// list lists the files that some paths stand for, and looks at some of them at once.
+func list(paths []string, atOnce int) *listing {
+	l := &listing{watch: interests{}, seen: map[sameKey]int{}, atOnce: atOnce}
 	for _, path := range paths {
 		l.addRoot(path)
 	}
@@ -114,8 +118,12 @@ func (l *listing) addFile(name, path string, info fs.FileInfo) {
 		l.fault(problemKind(name, info.Mode()))
 		return
 	}
-	key := sameKey{size: info.Size(), time: info.ModTime()}
-	for _, i := range l.seen[key] {
+	key := sameKey{size: info.Size(), time: info.ModTime().UnixNano()}
+	before, ok := l.seen[key]
+	if !ok {
+		before = none
+	}
+	for i := before; i != none; i = l.files[i].before {
 		if os.SameFile(info, l.files[i].info) {
 			if r := l.root(); !slices.Contains(r.files, i) {
 				r.files = append(r.files, i)
@@ -123,9 +131,9 @@ func (l *listing) addFile(name, path string, info fs.FileInfo) {
 			return
 		}
 	}
-	l.seen[key] = append(l.seen[key], len(l.files))
+	l.seen[key] = len(l.files)
 	l.root().files = append(l.root().files, len(l.files))
-	l.files = append(l.files, file{name: name, path: path, info: info})
+	l.files = append(l.files, file{name: name, path: path, info: info, before: before})
 }
 
 // addFolder adds the policy files of a folder and of those below it. The chain
@@ -139,29 +147,40 @@ func (l *listing) addFolder(name, path string, chain []fs.FileInfo) {
 		l.fault(problemAccess(name, path, err))
 		return
 	}
-	for _, entry := range entries {
-		if hidden(entry.Name()) {
-			continue
+	entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return !ofInterest(e) })
+	looks := make([]look, len(entries))
+	_ = spread(len(entries), l.atOnce, func(i int) error {
+		if !isLink(entries[i]) {
+			looks[i].info, looks[i].err = entries[i].Info()
 		}
-		l.addEntry(filepath.Join(name, entry.Name()), filepath.Join(path, entry.Name()), entry, chain)
+		return nil
+	})
+	for i, entry := range entries {
+		l.addEntry(filepath.Join(name, entry.Name()), filepath.Join(path, entry.Name()), entry, looks[i], chain)
 	}
 }
 
-// addEntry adds what stands under a name in a folder, if it is of interest.
-func (l *listing) addEntry(name, path string, entry fs.DirEntry, chain []fs.FileInfo) {
-	link := entry.Type()&fs.ModeSymlink != 0
-	if !link && !entry.IsDir() && !policyFile(entry.Name()) {
-		return
-	}
-	var info fs.FileInfo
-	var err error
-	place := path
+// A look is what is seen of an entry of a folder that is no link.
+type look struct {
+	info fs.FileInfo
+	err  error
+}
+
+func isLink(entry fs.DirEntry) bool { return entry.Type()&fs.ModeSymlink != 0 }
+
+// ofInterest reports whether an entry of a folder may be or hold a policy file.
+func ofInterest(entry fs.DirEntry) bool {
+	return !hidden(entry.Name()) && (isLink(entry) || entry.IsDir() || policyFile(entry.Name()))
+}
+
+// addEntry adds what stands under a name in a folder.
+func (l *listing) addEntry(name, path string, entry fs.DirEntry, seen look, chain []fs.FileInfo) {
+	link, place := isLink(entry), path
+	info, err := seen.info, seen.err
 	if link {
 		var t trail
 		t, info, err = l.resolve(path)
 		place = t.at
-	} else {
-		info, err = entry.Info()
 	}
 	switch {
 	case err != nil:

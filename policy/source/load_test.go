@@ -66,6 +66,19 @@ func TestLoadFindsFiles(t *testing.T) { // not parallel: changes the working fol
 			want: []string{"policies/a.yaml"},
 		},
 		{
+			name: "files that look the same from outside", paths: []string{"policies", "link.yaml", "other.yaml"},
+			make: func(tb testing.TB, dir string) {
+				tb.Helper()
+				for _, path := range []string{"policies/a.yaml", "policies/b.yaml", "policies/c.yaml"} {
+					putPolicy(tb, dir, path)
+					must(tb, os.Chtimes(filepath.Join(dir, path), time.Time{}, time.Unix(1_700_000_000, 0)))
+				}
+				link(tb, "policies/a.yaml", dir, "link.yaml")
+				link(tb, "policies/c.yaml", dir, "other.yaml")
+			},
+			want: []string{"policies/a.yaml", "policies/b.yaml", "policies/c.yaml"},
+		},
+		{
 			name: "one file by several ways", paths: []string{"policies", "policies/a.yaml", "ABS/policies/a.yaml", "link.yaml", "hard.yaml", "policies"},
 			make: func(tb testing.TB, dir string) {
 				tb.Helper()

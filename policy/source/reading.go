@@ -94,15 +94,25 @@ func readAll(ctx context.Context, l *listing, atOnce int) (*reading, error) {
 // each calls do with each number below n, some of them at once. The only error is
 // that ctx has ended. One of those who call is the caller, and may be the only one.
 func each(ctx context.Context, n, atOnce int, do func(i int)) error {
+	return spread(n, atOnce, func(i int) error {
+		if err := ctx.Err(); err != nil {
+			return errEnded(err)
+		}
+		do(i)
+		return nil
+	})
+}
+
+// spread is each for what is over in a moment, or can fail: then the rest is left out.
+func spread(n, atOnce int, do func(i int) error) error {
 	// Whoever is free takes the next: most files are small, and there may be
 	// thousands.
 	var next atomic.Int64
 	some := func() error {
 		for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-			if err := ctx.Err(); err != nil {
-				return errEnded(err)
+			if err := do(i); err != nil {
+				return err
 			}
-			do(i)
 		}
 		return nil
 	}
@@ -196,17 +206,24 @@ func readRegular(path string) ([]byte, error) {
 	if info.Size() > maxFileSize {
 		return nil, errTooLarge
 	}
-	var data bytes.Buffer
-	data.Grow(int(info.Size()) + bytes.MinRead)
-	// The size is what it was a moment ago, and a file may grow.
-	n, err := data.ReadFrom(io.LimitReader(f, maxFileSize+1))
-	if err != nil {
-		return nil, fmt.Errorf("read the file: %w", err)
+	// The size is what it was a moment ago, and a file may grow. Where it has not, the
+	// first read finds all of it, and room for more.
+	data, filled := make([]byte, info.Size()+1), 0
+	for {
+		n, err := f.Read(data[filled:])
+		filled += n
+		switch {
+		case filled > maxFileSize:
+			return nil, errTooLarge
+		case err == io.EOF || err == nil && int64(filled) == info.Size() && filled > 0:
+			return data[:filled], nil
+		case err != nil:
+			return nil, fmt.Errorf("read the file: %w", err)
+		case filled == len(data):
+			data = slices.Grow(data, bytes.MinRead)
+			data = data[:cap(data)]
+		}
 	}
-	if n > maxFileSize {
-		return nil, errTooLarge
-	}
-	return data.Bytes(), nil
 }
 
 // errEnded says that reading stopped because its context ended.

@@ -77,14 +77,14 @@ func (r *reader) kind(root *yaml.Node) proto.Message {
 		return nil
 	case value.Kind != yaml.ScalarNode || !isWritten(value):
 		// What is wrong with the value is the same for all kinds.
-		m := r.family.kinds()[0].ProtoReflect()
+		m := r.family.kinds()[0].ProtoReflect().New()
 		r.keyed(key, value, m, m.Descriptor().Fields().ByJSONName(fieldKind), (*path)(nil).field(fieldKind))
 		return nil
 	}
 	name := value.Value
 	for _, m := range r.family.kinds() {
 		if name == kindOf(m) {
-			return m
+			return m.ProtoReflect().New().Interface()
 		}
 	}
 	if r.family.isForeign(name) {
@@ -104,7 +104,7 @@ func (r *reader) kind(root *yaml.Node) proto.Message {
 	})
 	for _, m := range r.family.kinds() {
 		if guess == kindOf(m) {
-			return m
+			return m.ProtoReflect().New().Interface()
 		}
 	}
 	return nil

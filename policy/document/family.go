@@ -12,8 +12,8 @@ import (
 
 // A family is the kinds of documents that a file may hold together.
 type family struct {
-	// kinds returns an empty message of each kind. A kind is called what its
-	// message is called.
+	// kinds returns what stands for an empty message of each kind, and is not to be
+	// filled. A kind is called what its message is called.
 	kinds func() []proto.Message
 	// member is what a document of the family is called in an error.
 	member string
@@ -58,7 +58,7 @@ func accesses() family {
 }
 
 func policyKinds() []proto.Message {
-	return []proto.Message{&corsgatev1.CorsPolicy{}, &corsgatev1.CorsOriginSet{}, &corsgatev1.CorsGuardrail{}}
+	return []proto.Message{(*corsgatev1.CorsPolicy)(nil), (*corsgatev1.CorsOriginSet)(nil), (*corsgatev1.CorsGuardrail)(nil)}
 }
 
 // hasNamespace reports whether documents of a message's kind may have one.
@@ -71,11 +71,11 @@ func hasNamespace(m proto.Message) bool {
 }
 
 func testKinds() []proto.Message {
-	return []proto.Message{&corsgatev1.CorsPolicyTest{}}
+	return []proto.Message{(*corsgatev1.CorsPolicyTest)(nil)}
 }
 
 func accessKinds() []proto.Message {
-	return []proto.Message{&corsgatev1.CorsAccess{}}
+	return []proto.Message{(*corsgatev1.CorsAccess)(nil)}
 }
 
 // Kinds returns the names of the kinds of documents that Read knows.

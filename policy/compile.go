@@ -9,6 +9,7 @@ import (
 	"hash/maphash"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -53,6 +54,7 @@ const (
 func Compile(docs []Document, opts Options) (*Set, Problems) {
 	c := newCompiler(&opts)
 	parts := c.inherited.arrange(docs)
+	c.hash(parts)
 	for _, p := range parts {
 		switch m := p.doc.Message.(type) {
 		case *corsgatev1.CorsOriginSet:
@@ -82,6 +84,7 @@ func Compile(docs []Document, opts Options) (*Set, Problems) {
 	c.lintGuardrails()
 	c.problems.Sort()
 	if len(c.problems.Errors()) > 0 {
+		c.hashing.Wait()
 		return nil, c.problems
 	}
 	c.finish(parts, &r)
@@ -124,7 +127,7 @@ func (c *compiler) finish(parts []*part, r *roster) {
 	}
 	c.set.press = c.press
 	c.set.indexes = r.next
-	c.set.revision = revisionOf(parts, c.expired)
+	c.set.revision = c.revisionOf(parts)
 	c.set.seed = c.seed
 	c.set.parts, c.set.places = parts, placesOf(parts)
 	c.set.scans = c.doneScans()
@@ -133,12 +136,35 @@ func (c *compiler) finish(parts []*part, r *roster) {
 // revisionLength is how many bytes of the hash name a revision.
 const revisionLength = 6
 
-func revisionOf(parts []*part, expired int) string {
-	h := sha256.New()
-	if expired > 0 {
-		h.Write(fmt.Appendf(nil, "%d expired\n", expired))
+// hash begins to hash what the first set is made of, beside its compilation: of
+// thousands of documents that is a fifth of the work, and nobody waits for an answer yet
+// whose processor it would take.
+func (c *compiler) hash(parts []*part) {
+	if c.inherited.set != nil || len(c.inherited.parts) > 0 {
+		return
 	}
-	for _, p := range parts {
+	messages := make([]proto.Message, len(parts))
+	for i, p := range parts {
+		messages[i] = p.doc.Message
+	}
+	c.sums = make([][sha256.Size]byte, len(parts))
+	c.hashing.Go(func() {
+		for i, m := range messages {
+			c.sums[i] = sumOf(m)
+		}
+	})
+}
+
+func (c *compiler) revisionOf(parts []*part) string {
+	c.hashing.Wait()
+	h := sha256.New()
+	if c.expired > 0 {
+		h.Write(fmt.Appendf(nil, "%d expired\n", c.expired))
+	}
+	for i, p := range parts {
+		if len(c.sums) > 0 {
+			p.sum = c.sums[i]
+		}
 		if p.sum == [sha256.Size]byte{} {
 			p.sum = sumOf(p.doc.Message)
 		}
@@ -217,6 +243,10 @@ type compiler struct {
 	// expired counts the temporary origins that are over: what the set does
 	// depends on it.
 	expired int
+	// sums are the hashes of the parts, once hashing is done, where they were not made
+	// before.
+	sums    [][sha256.Size]byte
+	hashing sync.WaitGroup
 }
 
 // An originSet is one compiled CorsOriginSet.

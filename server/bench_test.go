@@ -125,14 +125,14 @@ func (sender) Unmarshal(mem.BufferSlice, any) error { return nil }
 func BenchmarkServe(b *testing.B) {
 	const connections, inFlight = 2, 32
 	a := newAuthorization(loadPolicy())
-	server, _ := newGRPC(&Options{MaxMessageBytes: defaultMaxMessageBytes}, nil, a.policies, a.metrics, a.logger)
+	server := newFront(&Options{MaxMessageBytes: defaultMaxMessageBytes}, nil, a.policies, a.metrics, a.logger)
 	var config net.ListenConfig
 	listener, err := config.Listen(b.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
 	}
 	go func() { _ = server.Serve(listener) }()
-	b.Cleanup(server.Stop)
+	b.Cleanup(server.Close)
 	var clients [connections]*grpc.ClientConn
 	for i := range clients {
 		clients[i], err = grpc.NewClient("passthrough:///"+listener.Addr().String(),

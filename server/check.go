@@ -53,7 +53,20 @@ func checkService() *grpc.ServiceDesc {
 	}
 }
 
-// serve answers one call.
+// respond answers one call from its bytes: it appends the response to dst.
+func (a *authorization) respond(dst, request []byte) (response []byte, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			response, err = nil, a.guard.caught(context.Background(), checkMethod, cause)
+		}
+	}()
+	c := a.calls.get()
+	response, err = a.check(context.Background(), dst, request, &c.request)
+	a.calls.put(c)
+	return response, err
+}
+
+// serve answers one call that came by way of gRPC.
 func (a *authorization) serve(ctx context.Context, decode func(any) error) (reply any, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -62,49 +75,48 @@ func (a *authorization) serve(ctx context.Context, decode func(any) error) (repl
 	}()
 	c := a.calls.get()
 	if err = decode(c); err == nil {
-		err = a.check(ctx, c)
+		c.output, err = a.check(ctx, c.output[:0], c.input.ReadOnlyData(), &c.request)
 	}
 	if err != nil {
 		a.calls.put(c)
 		return nil, err
 	}
+	c.forget()
 	return c, nil
 }
 
-// check decides one request and writes the answer. What cannot be decided is a
+// check decides one request, which r is filled from, and appends the answer to dst. What cannot be decided is a
 // gRPC error and never an answer: Envoy counts it as an error of ours and applies
 // failure_mode_allow.
-func (a *authorization) check(ctx context.Context, c *call) error {
+func (a *authorization) check(ctx context.Context, dst, request []byte, r *policy.Request) ([]byte, error) {
 	// One clock, read twice: time.Now would read two.
 	started := time.Since(a.began)
 	current := a.policies.live.Load()
 	if current == nil {
 		a.metrics.checkErrors.WithLabelValues(causeNotLoaded).Inc()
-		return status.Error(codes.Unavailable, "no policies are loaded yet")
+		return dst, status.Error(codes.Unavailable, "no policies are loaded yet")
 	}
 
-	if err := readWire(c.input.ReadOnlyData(), &c.request); err != nil {
+	if err := readWire(request, r); err != nil {
 		a.metrics.checkErrors.WithLabelValues(causeMalformed).Inc()
-		return status.Error(codes.InvalidArgument, err.Error())
+		return dst, status.Error(codes.InvalidArgument, err.Error())
 	}
-	decision := current.set.Decide(&c.request)
+	decision := current.set.Decide(r)
 	outcome := current.outcome(&decision)
-	output, err := current.appendAnswer(c.output[:0], &decision, outcome)
+	answer, err := current.appendAnswer(dst, &decision, outcome)
 	if err != nil {
 		a.metrics.checkErrors.WithLabelValues(causeInternal).Inc()
 		a.logger.LogAttrs(ctx, slog.LevelError, "a decision could not be sent",
 			slog.String("error", err.Error()), slog.String("revision", current.set.Revision()))
-		return status.Error(codes.Internal, "the decision could not be sent: "+err.Error())
+		return dst, status.Error(codes.Internal, "the decision could not be sent: "+err.Error())
 	}
-	c.output = output
 
 	outcome.count()
 	if a.logger.Enabled(ctx, slog.LevelDebug) {
-		a.logDecision(ctx, &c.request, &decision, current.set.Revision())
+		a.logDecision(ctx, r, &decision, current.set.Revision())
 	}
-	c.forget()
 	a.metrics.checkDuration.Observe((time.Since(a.began) - started).Seconds())
-	return nil
+	return answer, nil
 }
 
 // logDecision writes one line for one decision. The query of a path is left out:

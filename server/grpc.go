@@ -6,71 +6,68 @@ import (
 
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
+
+	"github.com/corsgate/corsgate/server/h2"
 )
 
 const (
-	// minPingInterval is the shortest time between a client's keepalive pings.
-	// Envoy's connection_keepalive is often set to seconds; grpc-go's own limit
-	// of five minutes would answer those with GOAWAY "too_many_pings".
-	minPingInterval = time.Second
 	// pingInterval and pingTimeout find connections whose other end is gone.
 	pingInterval = 30 * time.Second
 	pingTimeout  = 10 * time.Second
 	// ageGrace is how long calls may go on after a connection reached its age.
 	ageGrace = 30 * time.Second
-	// streamWorkers is how many goroutines wait for calls. One that is kept has
-	// its stack grown already, which a new one for each call must grow again: that
-	// took a tenth to a fifth off the processor time of a call. Where all of them
-	// are busy, calls get goroutines of their own.
-	streamWorkers = 128
-	// windowBytes is HTTP/2's flow control, for a stream and for a connection. By
-	// itself gRPC measures what the network can take, with pings of its own. A
-	// fixed window saves that, another tenth, and takes no memory before it is
-	// used. Larger read buffers brought nothing.
-	windowBytes = 1 << 20
 )
 
-// newGRPC makes the gRPC server with what it serves: Check, health and
-// reflection.
-func newGRPC(options *Options, tlsKeeper *keeper, policies *Policies, m *metrics, logger *slog.Logger) (*grpc.Server, *health.Server) {
+// A front is what Envoy talks to. Checks in the form that Envoy sends are answered by
+// h2; whatever else comes, health, reflection and Checks in any other form that gRPC
+// allows, goes to a gRPC server, on the same connections.
+type front struct {
+	*h2.Server
+
+	others *grpc.Server
+	health *health.Server
+}
+
+// newFront makes the front with what it serves: Check, health and reflection.
+func newFront(options *Options, tlsKeeper *keeper, policies *Policies, m *metrics, logger *slog.Logger) *front {
 	guard := &recoverer{metrics: m, logger: logger}
 	calls := newCalls()
-	serverOptions := []grpc.ServerOption{
+	checks := &authorization{
+		policies: policies, metrics: m, logger: logger, guard: guard, calls: calls, began: time.Now(),
+	}
+	f := &front{health: health.NewServer()}
+	f.others = grpc.NewServer(
 		grpc.ForceServerCodecV2(newCodec(calls)),
 		grpc.UnaryInterceptor(guard.unary), // of all services but Check
 		grpc.StreamInterceptor(guard.stream),
-		grpc.NumStreamWorkers(streamWorkers),
-		grpc.StaticStreamWindowSize(windowBytes),
-		grpc.StaticConnWindowSize(windowBytes),
 		grpc.MaxRecvMsgSize(options.MaxMessageBytes),
-		grpc.KeepaliveParams(keepalive.ServerParameters{
-			// Clients reconnect now and then, and so find replicas that are new.
-			MaxConnectionAge:      options.MaxConnectionAge,
-			MaxConnectionAgeGrace: ageGrace,
-			Time:                  pingInterval,
-			Timeout:               pingTimeout,
-		}),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{
-			MinTime:             minPingInterval,
-			PermitWithoutStream: true,
-		}),
+	)
+	f.others.RegisterService(checkService(), checks)
+	healthpb.RegisterHealthServer(f.others, f.health)
+	reflection.Register(f.others)
+
+	h := h2.Options{
+		Method: checkMethod, Unary: checks.respond, Others: f.others,
+		MaxMessageBytes: options.MaxMessageBytes,
+		// Clients reconnect now and then, and so find replicas that are new.
+		MaxConnectionAge: options.MaxConnectionAge, AgeGrace: ageGrace,
+		PingInterval: pingInterval, PingTimeout: pingTimeout,
+		Logger: logger,
 	}
 	if tlsKeeper != nil {
-		serverOptions = append(serverOptions, grpc.Creds(credentials.NewTLS(tlsKeeper.config())))
+		h.TLS = tlsKeeper.config()
 	}
-	server := grpc.NewServer(serverOptions...)
-	server.RegisterService(checkService(), &authorization{
-		policies: policies, metrics: m, logger: logger, guard: guard, calls: calls, began: time.Now(),
-	})
-	healthServer := health.NewServer()
-	healthpb.RegisterHealthServer(server, healthServer)
-	reflection.Register(server)
-	return server, healthServer
+	f.Server = h2.New(h)
+	return f
+}
+
+// Close ends everything at once.
+func (f *front) Close() {
+	f.Server.Close()
+	f.others.Stop()
 }
 
 // setHealth says on grpc.health.v1 whether requests should come here, both for

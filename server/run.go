@@ -13,13 +13,12 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/health"
 
 	"github.com/corsgate/corsgate/policy"
 	"github.com/corsgate/corsgate/policy/source"
 	"github.com/corsgate/corsgate/policy/store"
 	"github.com/corsgate/corsgate/server/access"
+	"github.com/corsgate/corsgate/server/h2"
 	"github.com/corsgate/corsgate/server/policyservice"
 )
 
@@ -232,14 +231,14 @@ func (s *Server) serveDecisions(ctx, running context.Context, tlsKeeper *keeper,
 		return err
 	}
 	//nolint:contextcheck // a handshake has a context of its own, which the TLS configuration uses
-	server, healthServer := newGRPC(&s.options, tlsKeeper, s.policies, s.metrics, s.logger)
-	defer server.Stop()
+	front := newFront(&s.options, tlsKeeper, s.policies, s.metrics, s.logger)
+	defer front.Close()
 
 	group, serving := errgroup.WithContext(running)
 	for _, listener := range listeners.grpc {
 		group.Go(func() error {
 			// One that is told to stop before it began has nothing to complain of.
-			if err := server.Serve(listener); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+			if err := front.Serve(listener); err != nil && !errors.Is(err, h2.ErrServerClosed) {
 				return fmt.Errorf("answering on %s: %w", listener.Addr(), err)
 			}
 			return nil
@@ -255,7 +254,7 @@ func (s *Server) serveDecisions(ctx, running context.Context, tlsKeeper *keeper,
 		return nil
 	})
 	group.Go(func() error {
-		s.showStaleness(watching, healthServer)
+		s.showStaleness(watching, front.health)
 		return nil
 	})
 	group.Go(func() error {
@@ -269,12 +268,12 @@ func (s *Server) serveDecisions(ctx, running context.Context, tlsKeeper *keeper,
 		case <-ctx.Done():
 		case <-serving.Done():
 		}
-		s.drain(server, healthServer, serving)
+		s.drain(front, serving)
 		return nil
 	})
 
 	s.state.Store(stateReady)
-	setHealth(healthServer, s.tooStale() == "")
+	setHealth(front.health, s.tooStale() == "")
 	bound := listeners.bound()
 	s.logger.LogAttrs(ctx, slog.LevelInfo, "ready",
 		slog.Any("listen", addresses(bound.Listen)), slog.Bool("tls", tlsKeeper != nil),
@@ -353,33 +352,30 @@ func (s *Server) reload(ctx context.Context) {
 // drain stops in order: say that the server is not ready, go on while Envoy
 // notices, let calls in flight end, and stop. Each wait is bounded, and ends
 // early when abort is closed or another unit failed.
-func (s *Server) drain(server *grpc.Server, healthServer *health.Server, serving context.Context) {
+func (s *Server) drain(front *front, serving context.Context) {
 	s.state.Store(stateDraining)
-	healthServer.Shutdown() // for good
+	front.health.Shutdown() // for good
 	s.logger.LogAttrs(serving, slog.LevelInfo, "draining",
 		slog.String("delay", s.options.DrainDelay.String()), slog.String("timeout", s.options.DrainTimeout.String()))
+	defer front.Close()
 	if !s.wait(serving, s.options.DrainDelay, nil) {
-		server.Stop()
 		return
 	}
 
+	waiting, stop := context.WithTimeout(context.Background(), s.options.DrainTimeout)
+	defer stop()
 	graceful := make(chan struct{})
 	go func() {
 		defer close(graceful)
-		server.GracefulStop()
+		if err := front.Shutdown(waiting); errors.Is(err, context.DeadlineExceeded) {
+			s.logger.LogAttrs(waiting, slog.LevelWarn, "calls were still in flight; they are cut off",
+				slog.String("after", s.options.DrainTimeout.String()))
+		}
 	}()
 	if !s.wait(serving, s.options.DrainTimeout, graceful) {
-		server.Stop()
-	} else {
-		select {
-		case <-graceful:
-		default:
-			s.logger.LogAttrs(serving, slog.LevelWarn, "calls were still in flight; they are cut off",
-				slog.String("after", s.options.DrainTimeout.String()))
-			server.Stop()
-		}
+		stop()
 	}
-	<-graceful // Stop ends it
+	<-graceful
 }
 
 // wait waits until done is closed, for a time at the most, and says whether

@@ -236,7 +236,7 @@ func (s *Server) serveDecisions(ctx, running context.Context, tlsKeeper *keeper,
 
 	group, serving := errgroup.WithContext(running)
 	for _, listener := range listeners.grpc {
-		group.Go(func() error {
+		group.Go(func() error { //nolint:contextcheck // connections end with the front, which outlives ctx
 			// One that is told to stop before it began has nothing to complain of.
 			if err := front.Serve(listener); err != nil && !errors.Is(err, h2.ErrServerClosed) {
 				return fmt.Errorf("answering on %s: %w", listener.Addr(), err)
@@ -362,7 +362,7 @@ func (s *Server) drain(front *front, serving context.Context) {
 		return
 	}
 
-	waiting, stop := context.WithTimeout(context.Background(), s.options.DrainTimeout)
+	waiting, stop := context.WithTimeout(context.WithoutCancel(serving), s.options.DrainTimeout)
 	defer stop()
 	graceful := make(chan struct{})
 	go func() {

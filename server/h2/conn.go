@@ -126,8 +126,7 @@ func (c *conn) serve() (err error) {
 	for err == nil {
 		err = c.readOnce()
 	}
-	var broken *connError
-	if errors.As(err, &broken) || errors.Is(err, errDrained) {
+	if _, broken := errors.AsType[*connError](err); broken || errors.Is(err, errDrained) {
 		c.linger()
 	}
 	return err
@@ -184,8 +183,7 @@ func (c *conn) readOnce() error {
 	c.heard.Add(1)
 	c.end += n
 	err := c.take()
-	var broken *connError
-	if errors.As(err, &broken) {
+	if broken, ok := errors.AsType[*connError](err); ok {
 		c.output = appendGoAway(c.output, c.last, broken.code, broken.reason)
 	}
 	flushErr := c.turn()

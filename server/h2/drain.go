@@ -21,6 +21,8 @@ const (
 type drainState struct {
 	stage drainStage
 	since time.Time
+	// ends is when the connection ends in any case, or zero.
+	ends time.Time
 	// last is the last stream that is served.
 	last uint32
 }
@@ -37,14 +39,18 @@ func (d *drainState) ignores(stream uint32) bool { return d.stage == drainFinal 
 // over reports whether all has been answered that is to be.
 func (d *drainState) over(open int) bool { return d.stage == drainFinal && open == 0 }
 
-// announceDrain begins the end of a connection.
-func (c *conn) announceDrain(now time.Time) {
+// announceDrain begins the end of a connection, which comes in any case after grace,
+// unless that is zero.
+func (c *conn) announceDrain(now time.Time, grace time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.drain.stage != drainNot {
 		return
 	}
 	c.drain.stage, c.drain.since = drainAnnounced, now
+	if grace > 0 {
+		c.drain.ends = now.Add(grace)
+	}
 	if c.greeted {
 		c.sayDrain()
 		_ = c.turn() // the goroutine that reads learns of it

@@ -48,12 +48,11 @@ var errGivenUp = errors.New("the peer gave the request up, or the connection end
 
 // startExchange gives a request to the handler.
 func (c *conn) startExchange(id uint32, h *head, end bool) error {
-	ctx, cancel := context.WithCancel(context.WithValue(c.ctx, http.LocalAddrContextKey, c.raw.LocalAddr()))
-	request, err := c.newRequest(ctx, h)
-	if err != nil || (end && h.length > 0) {
-		cancel()
-		return c.resetStream(id, http2.ErrCodeProtocol)
+	if end && h.length > 0 {
+		return c.resetStream(id, http2.ErrCodeProtocol) // RFC 9113, section 8.1.1
 	}
+	ctx, cancel := context.WithCancel(context.WithValue(c.ctx, http.LocalAddrContextKey, c.raw.LocalAddr()))
+	request := c.newRequest(ctx, h)
 	s := c.open(id)
 	x := &exchange{conn: c, stream: s, cancel: cancel, left: h.length, noBody: h.method == http.MethodHead, header: make(http.Header)}
 	s.exchange, s.ended = x, end
@@ -64,13 +63,10 @@ func (c *conn) startExchange(id uint32, h *head, end bool) error {
 }
 
 // newRequest puts the request together, as net/http does.
-func (c *conn) newRequest(ctx context.Context, h *head) (*http.Request, error) {
-	target, err := url.ParseRequestURI(h.path)
-	if err != nil {
-		return nil, fmt.Errorf("reading the path: %w", err)
-	}
+func (c *conn) newRequest(ctx context.Context, h *head) *http.Request {
 	r := &http.Request{
-		Method: h.method, URL: target, RequestURI: h.path, Host: h.authority,
+		// To gRPC a path is a name; what looks like a query is part of it.
+		Method: h.method, URL: &url.URL{Path: h.path}, RequestURI: h.path, Host: h.authority,
 		Proto: "HTTP/2.0", ProtoMajor: 2, Header: make(http.Header, len(h.fields)),
 		ContentLength: h.length, RemoteAddr: c.raw.RemoteAddr().String(), TLS: c.tls,
 	}
@@ -80,7 +76,7 @@ func (c *conn) newRequest(ctx context.Context, h *head) (*http.Request, error) {
 	if r.Host == "" {
 		r.Host = r.Header.Get("Host")
 	}
-	return r.WithContext(ctx), nil
+	return r.WithContext(ctx)
 }
 
 // serve runs the handler and ends the answer.

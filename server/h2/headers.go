@@ -138,13 +138,14 @@ func (c *conn) headerBlock(stream uint32, block []byte, end, self bool) error {
 		return err
 	}
 	s := c.streams[stream]
+	underWay := s == nil && (c.resets.has(stream) || c.drain.ignores(stream))
 	switch {
-	case s == nil && (c.resets.has(stream) || c.drain.ignores(stream)):
-		return nil // it was under way
-	case s == nil || s.ended:
+	case !underWay && (s == nil || s.ended):
 		return &connError{http2.ErrCodeStreamClosed, "HEADERS of a stream that is closed"}
 	case !end || self || r.size > maxHeaderList || !areTrailers(r.fields):
 		return c.resetStream(stream, http2.ErrCodeProtocol)
+	case underWay:
+		return nil
 	}
 	s.ended = true
 	return c.feed(s, nil, 0)
@@ -275,10 +276,10 @@ func (h *head) readFields() bool {
 			h.plain = h.plain && value == contentType
 		case "content-length":
 			length, err := strconv.ParseUint(value, 10, 63)
-			if err != nil || (h.length >= 0 && h.length != int64(length)) { //nolint:gosec // 63 bits
+			if err != nil || (h.length >= 0 && h.length != int64(length)) {
 				return false
 			}
-			h.length, h.plain = int64(length), false //nolint:gosec // 63 bits
+			h.length, h.plain = int64(length), false
 		case "grpc-encoding":
 			h.plain = h.plain && value == "identity"
 		case "grpc-timeout":
@@ -296,9 +297,12 @@ func (h *head) readFields() bool {
 // isTimeout reports whether a text is a timeout of gRPC: up to eight digits and a
 // unit. A call is answered at once, whatever its timeout.
 func isTimeout(text string) bool {
-	const longest = 8
+	const (
+		longest = 8
+		units   = "HMSmun"
+	)
 	digits := len(text) - 1
-	if digits < 1 || digits > longest || !strings.Contains("HMSmun", text[digits:]) {
+	if digits < 1 || digits > longest || strings.IndexByte(units, text[digits]) < 0 {
 		return false
 	}
 	return strings.Trim(text[:digits], "0123456789") == ""

@@ -87,7 +87,7 @@ func New(options Options) *Server {
 // Serve accepts connections until the server is closed or the listener fails. It
 // closes the listener.
 func (s *Server) Serve(listener net.Listener) error {
-	defer listener.Close() //nolint:errcheck // closed already, as a rule
+	defer listener.Close() // closed already, as a rule
 	if !s.track(listener) {
 		return ErrServerClosed
 	}
@@ -210,7 +210,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Unlock()
 	now := time.Now()
 	for _, c := range s.connections() {
-		go c.announceDrain(now)
+		go c.announceDrain(now, 0)
 	}
 	stopped := context.AfterFunc(ctx, func() {
 		s.mu.Lock()

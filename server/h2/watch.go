@@ -63,19 +63,29 @@ func (c *conn) look(now time.Time) {
 			return
 		}
 	}
+	if c.drain.stage != drainNot {
+		c.lookAtDrain(now)
+		return
+	}
 	options := &c.server.options
 	switch {
-	case c.drain.stage == drainAnnounced && now.Sub(c.drain.since) > drainPingTimeout:
-		go c.endUnheard()
-	case c.drain.stage != drainNot && options.AgeGrace > 0 && now.Sub(c.drain.since) > options.AgeGrace:
-		_ = c.raw.Close() // the goroutine that reads learns of it
-	case c.drain.stage == drainNot && !w.oldAt.IsZero() && now.After(w.oldAt):
-		go c.announceDrain(now)
+	case !w.oldAt.IsZero() && now.After(w.oldAt):
+		go c.announceDrain(now, options.AgeGrace)
 	case !w.pinged.IsZero() && now.Sub(w.pinged) > options.PingTimeout:
 		_ = c.raw.Close() // nobody is there
 	case w.pinged.IsZero() && options.PingInterval > 0 && now.Sub(w.heardAt) > options.PingInterval:
 		w.pinged = now
 		go c.askForLife()
+	}
+}
+
+// lookAtDrain sees to it that a drain comes to its end.
+func (c *conn) lookAtDrain(now time.Time) {
+	switch d := &c.drain; {
+	case d.stage == drainAnnounced && now.Sub(d.since) > drainPingTimeout:
+		go c.endUnheard()
+	case !d.ends.IsZero() && now.After(d.ends):
+		_ = c.raw.Close() // the goroutine that reads learns of it
 	}
 }
 

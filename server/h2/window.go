@@ -59,9 +59,11 @@ func (c *conn) windowUpdate(f *frame) error {
 	}
 	more := int64(binary.BigEndian.Uint32(f.payload) & streamMask)
 	if f.stream == 0 {
-		c.windows.out += more
-		if more == 0 || c.windows.out > largestWindow {
-			return &connError{overflowCode(more), "a WINDOW_UPDATE of nothing, or beyond 2^31-1"}
+		if more == 0 {
+			return &connError{http2.ErrCodeProtocol, "a WINDOW_UPDATE of nothing"}
+		}
+		if c.windows.out += more; c.windows.out > largestWindow {
+			return &connError{http2.ErrCodeFlowControl, "a window beyond 2^31-1"}
 		}
 		c.release()
 		return nil
@@ -70,23 +72,16 @@ func (c *conn) windowUpdate(f *frame) error {
 	switch {
 	case f.stream > c.last:
 		return &connError{http2.ErrCodeProtocol, "WINDOW_UPDATE of a stream that was never open"}
+	case more == 0:
+		return c.resetStream(f.stream, http2.ErrCodeProtocol)
 	case s == nil:
 		return nil // it was under way
 	}
-	s.out += more
-	if more == 0 || s.out > largestWindow {
-		return c.resetStream(f.stream, overflowCode(more))
+	if s.out += more; s.out > largestWindow {
+		return c.resetStream(f.stream, http2.ErrCodeFlowControl)
 	}
 	c.release()
 	return nil
-}
-
-// overflowCode is of an increment that is none, or too much.
-func overflowCode(increment int64) http2.ErrCode {
-	if increment == 0 {
-		return http2.ErrCodeProtocol
-	}
-	return http2.ErrCodeFlowControl
 }
 
 // resizeWindows changes the windows of all streams (RFC 9113, section 6.9.2), which

@@ -121,7 +121,7 @@ func (c *conn) serve() (err error) {
 		http2.Setting{ID: http2.SettingInitialWindowSize, Val: streamWindow},
 		http2.Setting{ID: http2.SettingMaxHeaderListSize, Val: maxHeaderList})
 	c.output = appendWindowUpdate(c.output, 0, connWindow-initialWindow)
-	err = c.turn()
+	err = c.takeAndAnswer() // what came with the preface
 	c.mu.Unlock()
 	for err == nil {
 		err = c.readOnce()
@@ -182,6 +182,17 @@ func (c *conn) readOnce() error {
 	defer c.mu.Unlock()
 	c.heard.Add(1)
 	c.end += n
+	if err := c.takeAndAnswer(); err != nil {
+		return err
+	}
+	if readErr != nil {
+		return fmt.Errorf("reading: %w", readErr)
+	}
+	return nil
+}
+
+// takeAndAnswer takes all frames that are whole and writes the answers.
+func (c *conn) takeAndAnswer() error {
 	err := c.take()
 	if broken, ok := errors.AsType[*connError](err); ok {
 		c.output = appendGoAway(c.output, c.last, broken.code, broken.reason)
@@ -194,8 +205,6 @@ func (c *conn) readOnce() error {
 		return flushErr
 	case c.drain.over(len(c.streams)):
 		return errDrained
-	case readErr != nil:
-		return fmt.Errorf("reading: %w", readErr)
 	}
 	return nil
 }
@@ -329,7 +338,7 @@ func (c *conn) reset(f *frame) error {
 	switch {
 	case len(f.payload) != 4:
 		return &connError{http2.ErrCodeFrameSize, "a RST_STREAM that is not 4 bytes long"}
-	case f.stream == 0 || f.stream > c.last:
+	case c.neverOpen(f.stream):
 		return &connError{http2.ErrCodeProtocol, "RST_STREAM of a stream that was never open"}
 	}
 	if s := c.streams[f.stream]; s != nil {
@@ -363,8 +372,11 @@ func (c *conn) resetStream(stream uint32, code http2.ErrCode) error {
 	} else {
 		c.resets.add(stream)
 	}
-	return nil
+	return c.watch.control() // or an error would cost the peer nothing
 }
+
+// neverOpen reports whether a stream is one that the peer has not opened.
+func (c *conn) neverOpen(stream uint32) bool { return stream%2 == 0 || stream > c.last }
 
 // settings takes what the peer says of itself (RFC 9113, section 6.5).
 func (c *conn) settings(f *frame) error {
@@ -377,6 +389,7 @@ func (c *conn) settings(f *frame) error {
 	case f.flags.Has(http2.FlagSettingsAck):
 		return nil
 	}
+	window := int64(-1)
 	for at := 0; at < len(f.payload); at += each {
 		setting := http2.Setting{
 			ID:  http2.SettingID(binary.BigEndian.Uint16(f.payload[at:])),
@@ -389,7 +402,18 @@ func (c *conn) settings(f *frame) error {
 			}
 			return &connError{code, "the setting " + setting.String()}
 		}
-		if err := c.set(setting); err != nil {
+		switch setting.ID {
+		case http2.SettingHeaderTableSize:
+			c.answers.resize(setting.Val)
+		case http2.SettingInitialWindowSize:
+			window = int64(setting.Val)
+		case http2.SettingMaxFrameSize:
+			c.windows.frame = min(int(setting.Val), maxKept)
+		}
+	}
+	// Once, however often it is said: it walks all streams.
+	if window >= 0 {
+		if err := c.resizeWindows(window); err != nil {
 			return err
 		}
 	}
@@ -402,18 +426,6 @@ func (c *conn) settings(f *frame) error {
 		if c.drain.stage == drainAnnounced {
 			c.sayDrain() // it began before there was anybody to tell
 		}
-	}
-	return nil
-}
-
-func (c *conn) set(setting http2.Setting) error {
-	switch setting.ID {
-	case http2.SettingHeaderTableSize:
-		c.answers.resize(setting.Val)
-	case http2.SettingInitialWindowSize:
-		return c.resizeWindows(int64(setting.Val))
-	case http2.SettingMaxFrameSize:
-		c.windows.frame = min(int(setting.Val), maxKept)
 	}
 	return nil
 }

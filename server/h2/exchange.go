@@ -30,6 +30,8 @@ type exchange struct {
 	left int64
 	// noBody says that the answer has none, as that to HEAD.
 	noBody bool
+	// unread says that the handler has no use for the rest of the request.
+	unread bool
 
 	header   http.Header
 	began    bool     // the header was sent
@@ -157,8 +159,11 @@ func (x *exchange) Read(p []byte) (int, error) {
 	c, s := x.conn, x.stream
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for len(s.body) == 0 && !s.ended && !s.closed {
+	for len(s.body) == 0 && !s.ended && !s.closed && !x.unread {
 		c.changed.Wait()
+	}
+	if x.unread {
+		return 0, http.ErrBodyReadAfterClose
 	}
 	if len(s.body) == 0 || s.closed {
 		if s.ended && !s.closed {
@@ -176,8 +181,14 @@ func (x *exchange) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Close is part of [io.ReadCloser]. What comes after it is dropped at the end.
-func (x *exchange) Close() error { return nil }
+// Close says that nobody reads the request any more, whoever waits in Read included.
+func (x *exchange) Close() error {
+	x.conn.mu.Lock()
+	defer x.conn.mu.Unlock()
+	x.unread = true
+	x.conn.changed.Broadcast()
+	return nil
+}
 
 // Header returns the headers of the answer, and later its trailers.
 func (x *exchange) Header() http.Header { return x.header }

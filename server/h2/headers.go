@@ -172,7 +172,7 @@ func (c *conn) request(stream uint32, block []byte, end, self bool) error {
 		return c.startCall(stream, end)
 	case r.size > maxHeaderList:
 		c.refuse(stream, end, http.StatusRequestHeaderFieldsTooLarge)
-		return nil
+		return c.watch.control()
 	}
 	head, ok := readHead(r.fields)
 	switch {

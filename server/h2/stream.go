@@ -68,7 +68,7 @@ const maxIdleBody = 4 << 10
 
 // data takes a DATA frame (RFC 9113, section 6.1).
 func (c *conn) data(f *frame) error {
-	if f.stream == 0 || f.stream > c.last {
+	if c.neverOpen(f.stream) {
 		return &connError{http2.ErrCodeProtocol, "DATA of a stream that was never open"}
 	}
 	content, err := f.unpadded()

@@ -70,7 +70,7 @@ func (c *conn) windowUpdate(f *frame) error {
 	}
 	s := c.streams[f.stream]
 	switch {
-	case f.stream > c.last:
+	case c.neverOpen(f.stream):
 		return &connError{http2.ErrCodeProtocol, "WINDOW_UPDATE of a stream that was never open"}
 	case more == 0:
 		return c.resetStream(f.stream, http2.ErrCodeProtocol)

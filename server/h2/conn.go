@@ -307,8 +307,12 @@ func (c *conn) controlFrame(f *frame) error {
 	case http2.FramePushPromise:
 		return &connError{http2.ErrCodeProtocol, "PUSH_PROMISE of a client"}
 	case http2.FrameGoAway:
-		if f.stream != 0 {
+		const shortest = 8
+		switch {
+		case f.stream != 0:
 			return &connError{http2.ErrCodeProtocol, "GOAWAY on a stream"}
+		case len(f.payload) < shortest:
+			return &connError{http2.ErrCodeFrameSize, "a GOAWAY of less than 8 bytes"}
 		}
 	}
 	return nil

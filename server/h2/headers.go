@@ -229,10 +229,15 @@ func readHead(fields []hpack.HeaderField) (h head, ok bool) {
 		regular++
 	}
 	h.fields = fields[regular:]
-	if h.method == "" || h.scheme == "" || h.path == "" || !areTrailers(h.fields) {
+	if h.method == "" || h.scheme == "" || !isPath(&h) || !areTrailers(h.fields) {
 		return head{}, false
 	}
 	return h, h.readFields()
+}
+
+// isPath reports whether a request has a path (RFC 9113, section 8.3.1).
+func isPath(h *head) bool {
+	return strings.HasPrefix(h.path, "/") || (h.path == "*" && h.method == http.MethodOptions)
 }
 
 // areTrailers reports whether fields may stand in a request after its pseudo-headers.

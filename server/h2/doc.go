@@ -19,7 +19,8 @@
 // bounded, in limits.go.
 //
 // Data flows one way: server.go accepts, conn.go reads and cuts into frames,
-// headers.go and body.go put requests together, call.go answers calls,
+// headers.go and stream.go put requests together, call.go answers calls,
 // exchange.go hands over the others, and window.go sends what the peer has room
-// for.
+// for. control.go takes the frames that belong to no request, drain.go ends a
+// connection in order, and watch.go finds those that have ended otherwise.
 package h2

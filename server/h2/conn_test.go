@@ -400,6 +400,48 @@ func TestDeadPeer(t *testing.T) {
 	dead.wantEnd()
 }
 
+// Whoever writes to a peer that does not read is freed in the end; who has only begun to,
+// on a connection that was quiet for long, is not.
+func TestStalledPeer(t *testing.T) {
+	ours, theirs := net.Pipe()
+	defer func() { _ = theirs.Close() }()
+	if err := theirs.SetReadDeadline(time.Unix(1, 0)); err != nil {
+		t.Fatal(err)
+	}
+	c := newConn(New(Options{}), ours)
+	start := time.Now()
+	ended := func(after time.Duration) bool {
+		c.look(start.Add(after))
+		_, err := theirs.Read(make([]byte, 1))
+		return errors.Is(err, io.EOF)
+	}
+	c.watch.heardAt = start
+	c.mu.Lock() // as one that writes does
+	for _, after := range []time.Duration{time.Minute, time.Minute + writeTimeout} {
+		if ended(after) {
+			t.Fatalf("ended %v after the start", after)
+		}
+	}
+	c.written.Add(1)
+	for _, after := range []time.Duration{2 * time.Minute, 2*time.Minute + writeTimeout} {
+		if ended(after) {
+			t.Fatalf("ended %v after the start, though something was written", after)
+		}
+	}
+	c.mu.Unlock()
+	c.greeted = true
+	if ended(3 * time.Minute) {
+		t.Fatal("ended though nobody writes")
+	}
+	c.mu.Lock()
+	if ended(4*time.Minute) || ended(4*time.Minute+writeTimeout) {
+		t.Fatal("ended too soon")
+	}
+	if !ended(4*time.Minute + writeTimeout + 1) {
+		t.Error("whoever writes waits for ever")
+	}
+}
+
 func TestHTTP1IsTold(t *testing.T) {
 	_, address := startServer(t, Options{})
 	var dialer net.Dialer

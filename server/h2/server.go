@@ -148,7 +148,7 @@ func (s *Server) isClosed() bool {
 func (s *Server) start(accepted net.Conn) {
 	c := newConn(s, accepted)
 	now := time.Now()
-	c.watch.heardAt, c.watch.movedAt = now, now
+	c.watch.heardAt = now
 	if age := s.options.MaxConnectionAge; age > 0 {
 		const share = 10                                                          // so that not all of a client's connections end at once
 		c.watch.oldAt = now.Add(age - age/share + rand.N(cmp.Or(2*age/share, 1))) //nolint:gosec // nobody gains by foreseeing it

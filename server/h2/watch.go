@@ -11,10 +11,13 @@ type watchState struct {
 	// frames is how many frames came since the last look that ask for no answer to a
 	// call, beyond what the calls allow.
 	frames int
-	// heard and written are the connection's counts at the last look, and heardAt and
-	// movedAt since when the first is so, and since when both are.
-	heard, written   uint64
-	heardAt, movedAt time.Time
+	// heard and written are the connection's counts at the last look, and heardAt since
+	// when the first is so.
+	heard, written uint64
+	heardAt        time.Time
+	// stuckAt is since when every look has found the connection at work on the same, or
+	// zero.
+	stuckAt time.Time
 	// pinged is when the peer was asked for a sign of life, or zero.
 	pinged time.Time
 	// blockLooks is how many looks found a header block without its end.
@@ -40,18 +43,20 @@ func (c *conn) look(now time.Time) {
 	w := &c.watch
 	heard, written := c.heard.Load(), c.written.Load()
 	if heard != w.heard {
-		w.heardAt, w.movedAt, w.pinged = now, now, time.Time{}
+		w.heardAt, w.pinged = now, time.Time{}
 	}
-	if written != w.written {
-		w.movedAt = now
-	}
+	moved := heard != w.heard || written != w.written
 	w.heard, w.written = heard, written
 	if !c.mu.TryLock() {
-		if now.Sub(w.movedAt) > writeTimeout {
+		if moved || w.stuckAt.IsZero() {
+			w.stuckAt = now
+		}
+		if now.Sub(w.stuckAt) > writeTimeout {
 			_ = c.raw.Close() // whoever writes to it learns of it
 		}
 		return
 	}
+	w.stuckAt = time.Time{}
 	defer c.mu.Unlock()
 	w.frames = 0
 	if !c.greeted {

@@ -456,6 +456,38 @@ func TestHTTP1IsTold(t *testing.T) {
 	}
 }
 
+// What is beyond the limits is refused, and what is within goes on.
+func TestLimits(t *testing.T) {
+	_, address := startServer(t, Options{})
+	p := dial(t, address)
+	for i := range uint32(maxStreams) {
+		p.headers(2*i+1, testMethod, false)
+	}
+	p.headers(2*maxStreams+1, testMethod, false)
+	reset, ok := p.next().(*http2.RSTStreamFrame)
+	if !ok || reset.StreamID != 2*maxStreams+1 || reset.ErrCode != http2.ErrCodeRefusedStream {
+		t.Fatalf("%v, want REFUSED_STREAM", reset)
+	}
+	p.must(p.framer.WriteData(1, true, framed("the first")))
+	p.wantEcho(p.read(1, nil), "the first")
+
+	p.block.Reset()
+	for i := range 8 { // short on the wire, since all but one refer to the table
+		field := hpack.HeaderField{Name: "large", Value: strings.Repeat("x", 3000)}
+		if i > 0 {
+			p.block.Write(bytes.Repeat([]byte{0xbe}, 4)) // the newest entry of the table
+			continue
+		}
+		p.must(p.encoder.WriteField(field))
+	}
+	p.must(p.framer.WriteHeaders(http2.HeadersFrameParam{
+		StreamID: 2*maxStreams + 3, BlockFragment: p.block.Bytes(), EndHeaders: true, EndStream: true,
+	}))
+	if r := p.read(2*maxStreams+3, nil); r.fields[":status"] != "431" {
+		t.Errorf("the fields are %v", r.fields)
+	}
+}
+
 func TestFloods(t *testing.T) {
 	reset := func(p *peer, i uint32) {
 		p.headers(2*i+1, testMethod, false)

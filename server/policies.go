@@ -3,8 +3,6 @@ package server
 import (
 	"context"
 	"log/slog"
-	"runtime"
-	runtimemetrics "runtime/metrics"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -90,10 +88,8 @@ type Policies struct {
 	// good is what the set in force was compiled from.
 	good source.Snapshot
 	// byName are the counters in use; a policy keeps its own across sets.
-	byName map[string]*policyCounters
-	// tidied is how many bytes had been allocated when garbage was last collected out
-	// of turn.
-	tidied     uint64
+	byName     map[string]*policyCounters
+	tidier     tidier
 	ungoverned *policyCounters
 }
 
@@ -171,26 +167,10 @@ func (p *Policies) enforce(ctx context.Context, snapshot source.Snapshot, set *p
 	p.retireAbsent(set)
 	p.metrics.storeRevision.Set(float64(snapshot.Revision))
 	p.report(ctx, previous, status)
-	if previous != nil {
-		p.tidy()
-	}
-}
-
-// muchGarbage is how many bytes are allocated before garbage is collected out of
-// turn: far more than the change of one policy among thousands needs, and less
-// than a list of a million origins.
-const muchGarbage = 64 << 20
-
-// tidy collects garbage now, where there is much: the set that was replaced, and what
-// making the new one left behind. By itself a collection would begin while some
-// later set is made, and whoever allocates faster than it goes must help it, calls
-// of Check among them; some of those took tens of milliseconds.
-func (p *Policies) tidy() {
-	sample := []runtimemetrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
-	runtimemetrics.Read(sample)
-	if now := sample[0].Value.Uint64(); now-p.tidied > muchGarbage {
-		runtime.GC()
-		p.tidied = now
+	if previous == nil {
+		p.tidier.first()
+	} else {
+		p.tidier.replaced()
 	}
 }
 

@@ -14,7 +14,7 @@ const (
 	// runtime does by itself. What lives is the policies, and what each call
 	// leaves behind is small, so that memory is cheap here and collecting is not:
 	// it took about a tenth off the processor time of a call.
-	garbagePercent = 400
+	garbagePercent = 700
 	// memoryRatio is how much of a container's memory the heap may take before it
 	// is collected more often, whatever the percentage says.
 	memoryRatio = 0.9

@@ -117,3 +117,12 @@ func SaveNow(kept Source, s Snapshot) (int64, error) {
 	info, err := os.Stat(k.file.path)
 	return info.Size(), err
 }
+
+// OnData makes a source tell what it parses.
+func (f *File) OnData(told func(data []byte)) {
+	parse := f.parse
+	f.parse = func(file string, data []byte) ([]policy.Document, policy.Problems) {
+		told(data)
+		return parse(file, data)
+	}
+}

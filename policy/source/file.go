@@ -38,6 +38,7 @@ type File struct {
 	list   func() *listing
 	notify func() (*notifier, error)
 	poll   time.Duration // how often to look where nothing tells of changes
+	buffer buffer
 
 	mu     sync.Mutex
 	known  *digest           // what the latest Load or onChange returned
@@ -116,13 +117,15 @@ func (f *File) atOnce() int {
 }
 
 func (f *File) read(ctx context.Context) (*reading, error) {
-	return read(ctx, f.String(), f.list, f.atOnce())
+	return read(ctx, f.String(), f.list, f.atOnce(), &f.buffer)
 }
 
-// snapshot finds out what a reading means. The only error is that ctx has ended.
+// snapshot finds out what a reading means, and releases it. The only error is that
+// ctx has ended.
 func (f *File) snapshot(ctx context.Context, r *reading) (Snapshot, error) {
 	s := Snapshot{Files: len(r.files), Problems: append(policy.Problems(nil), r.problems...)}
 	after, err := f.parseAll(ctx, r)
+	r.release()
 	if err != nil {
 		return Snapshot{}, err
 	}

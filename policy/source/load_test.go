@@ -3,6 +3,7 @@ package source_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,8 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/corsgate/corsgate/policy"
 	"github.com/corsgate/corsgate/policy/source"
 	"github.com/corsgate/corsgate/policy/source/sourcetest"
+	corsgatev1 "github.com/corsgate/corsgate/proto/corsgate/v1"
 )
 
 // noResync is so long that no resync helps a test.
@@ -292,4 +295,45 @@ func TestParsesOnlyWhatChanged(t *testing.T) {
 	load()
 	write(t, filepath.Join(dir, "b.yaml"), sourcetest.Document("b", "https://new.example"))
 	load("b.yaml")
+}
+
+// The memory of a large file is used again for the next one, and what was read
+// before is none the worse.
+func TestLargeFilesShareMemory(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "origins.yaml")
+	large := func(turn int) []string {
+		origins := make([]string, 50_000)
+		for i := range origins {
+			origins[i] = fmt.Sprintf("https://tenant-%d-%d.example", i, turn)
+		}
+		return origins
+	}
+	f := source.NewFile([]string{file}, source.FileOptions{})
+	var text []byte
+	f.OnData(func(data []byte) { text = data })
+	var kept []policy.Document
+	shared := 0
+	// Garbage may be collected in between, and then the memory is another.
+	for turn := 0; turn < 100 && shared < 2; turn++ {
+		write(t, file, "apiVersion: corsgate.dev/v1\nkind: CorsOriginSet\nmetadata: {name: tenants}\nspec:\n  origins:\n  - "+strings.Join(large(turn), "\n  - ")+"\n")
+		before := text
+		snapshot, err := f.Load(t.Context())
+		if err != nil || len(snapshot.Problems) > 0 || len(snapshot.Documents) != 1 {
+			t.Fatal(err, snapshot.Problems)
+		}
+		if before != nil && &before[0] == &text[0] {
+			shared++
+		}
+		kept = append(kept, snapshot.Documents...)
+	}
+	if shared == 0 {
+		t.Error("no file was read into the memory of the one before")
+	}
+	for turn, doc := range kept {
+		set := doc.Message.(*corsgatev1.CorsOriginSet)
+		if set.GetMetadata().GetName() != "tenants" || !slices.Equal(set.GetSpec().GetOrigins(), large(turn)) {
+			t.Fatalf("what was read in turn %d is not what it was", turn)
+		}
+	}
 }

@@ -43,6 +43,17 @@ type reading struct {
 	rested bool
 	// digest is of all that a snapshot depends on.
 	digest digest
+	// buffer lent the memory of the contents.
+	buffer *buffer
+}
+
+// release gives back the memory of what was read, which nobody may look at any more.
+// Documents hold copies.
+func (r *reading) release() {
+	for i := range r.contents {
+		r.buffer.giveBack(r.contents[i].data)
+		r.contents[i].data = nil
+	}
 }
 
 // A content is what one file held.
@@ -54,13 +65,13 @@ type content struct {
 
 // read reads the files that are listed, all as they are at one moment, some of them
 // at once. The only error is that ctx has ended.
-func read(ctx context.Context, where string, list func() *listing, atOnce int) (*reading, error) {
+func read(ctx context.Context, where string, list func() *listing, atOnce int, buffer *buffer) (*reading, error) {
 	for try := range maxTries {
 		if err := pause(ctx, time.Duration(try)*tryPause); err != nil {
 			return nil, err
 		}
 		l := list()
-		r, err := readAll(ctx, l, atOnce)
+		r, err := readAll(ctx, l, atOnce, buffer)
 		if err != nil {
 			return nil, err
 		}
@@ -69,6 +80,7 @@ func read(ctx context.Context, where string, list func() *listing, atOnce int) (
 			r.seal()
 			return r, nil
 		}
+		r.release()
 	}
 	r := &reading{listing: &listing{}, problems: policy.Problems{problemChanging(where)}}
 	r.seal()
@@ -76,11 +88,11 @@ func read(ctx context.Context, where string, list func() *listing, atOnce int) (
 }
 
 // readAll reads each file of a listing once.
-func readAll(ctx context.Context, l *listing, atOnce int) (*reading, error) {
-	r := &reading{listing: l, contents: make([]content, len(l.files))}
+func readAll(ctx context.Context, l *listing, atOnce int, buffer *buffer) (*reading, error) {
+	r := &reading{listing: l, contents: make([]content, len(l.files)), buffer: buffer}
 	r.problems = append(r.problems, l.problems...)
 	found := make([]*policy.Problem, len(l.files))
-	if err := each(ctx, len(l.files), atOnce, func(i int) { r.contents[i], found[i] = readContent(l.files[i]) }); err != nil {
+	if err := each(ctx, len(l.files), atOnce, func(i int) { r.contents[i], found[i] = readContent(l.files[i], buffer) }); err != nil {
 		return nil, err
 	}
 	for _, p := range found {
@@ -128,8 +140,8 @@ func spread(n, atOnce int, do func(i int) error) error {
 }
 
 // readContent reads one file, or says why it cannot.
-func readContent(f file) (content, *policy.Problem) {
-	data, found := readFile(f)
+func readContent(f file, buffer *buffer) (content, *policy.Problem) {
+	data, found := readFile(f, buffer)
 	if found == nil && len(bytes.TrimSpace(data)) == 0 {
 		p := problemEmpty(f.name)
 		found = &p
@@ -167,8 +179,8 @@ func (r *reading) seal() {
 }
 
 // readFile reads one file, whatever may have taken its place since it was listed.
-func readFile(f file) ([]byte, *policy.Problem) {
-	data, err := readRegular(f.path)
+func readFile(f file, buffer *buffer) ([]byte, *policy.Problem) {
+	data, err := readRegular(f.path, buffer)
 	var p policy.Problem
 	var kindErr kindError
 	switch {
@@ -189,7 +201,7 @@ type kindError struct{ mode os.FileMode }
 
 func (e kindError) Error() string { return "is " + kind(e.mode) }
 
-func readRegular(path string) ([]byte, error) {
+func readRegular(path string, buffer *buffer) ([]byte, error) {
 	// Without O_NONBLOCK, a named pipe would block until somebody writes.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // the user names the paths
 	if err != nil {
@@ -208,7 +220,7 @@ func readRegular(path string) ([]byte, error) {
 	}
 	// The size is what it was a moment ago, and a file may grow. Where it has not, the
 	// first read finds all of it, and room for more.
-	data, filled := make([]byte, info.Size()+1), 0
+	data, filled := buffer.take(int(info.Size())+1), 0
 	for {
 		n, err := f.Read(data[filled:])
 		filled += n

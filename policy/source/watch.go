@@ -157,7 +157,12 @@ func (w *watch) compare(ctx context.Context) {
 	if !w.changed.IsZero() {
 		return // it will be read anyway
 	}
-	if r, err := w.file.read(ctx); err == nil && !w.delivered(r) {
+	r, err := w.file.read(ctx)
+	if err != nil {
+		return // ctx has ended
+	}
+	defer r.release()
+	if !w.delivered(r) {
 		w.touch()
 	}
 }
@@ -176,6 +181,7 @@ func (w *watch) deliver(ctx context.Context) {
 		w.touch() // to read again, whatever is said about it now
 	}
 	if w.delivered(r) {
+		r.release()
 		return
 	}
 	snapshot, err := w.file.snapshot(ctx, r)

@@ -47,6 +47,9 @@ type experiment struct {
 	about time.Duration
 	// cells names all it can measure, and how long each takes.
 	cells map[string]time.Duration
+	// turns is how often a round goes through the cells; zero is once. The more often,
+	// the closer stands together what is compared.
+	turns int
 	// open makes the cells of the names that are wanted ready.
 	open func(ctx context.Context, want func(cell string) bool) ([]cell, error)
 }
@@ -88,7 +91,7 @@ func (b *bench) estimate(e *experiment, want func(string) bool) time.Duration {
 	total := e.about
 	for name, about := range e.cells {
 		if want(name) {
-			total += time.Duration(b.opts.rounds) * about
+			total += time.Duration(b.opts.rounds*max(e.turns, 1)) * about
 		}
 	}
 	return total
@@ -100,12 +103,13 @@ func (b *bench) conduct(ctx context.Context, e *experiment, want func(string) bo
 	after := *left - b.estimate(e, want)
 	defer func() { *left = after }()
 	b.sayf("%s: getting ready; about %s left in all", e.name, roundUp(*left))
-	cells, err := e.open(ctx, want)
+	cells, err := e.open(ctx, func(name string) bool { return e.cells[name] > 0 && want(name) })
 	if err != nil {
 		return err
 	}
 	*left -= e.about
-	for round := range b.opts.rounds {
+	rounds := b.opts.rounds * max(e.turns, 1)
+	for round := range rounds {
 		for _, c := range cells {
 			got, err := c.measure(ctx)
 			if err != nil {
@@ -113,7 +117,7 @@ func (b *bench) conduct(ctx context.Context, e *experiment, want func(string) bo
 			}
 			into[c.name] = append(into[c.name], got)
 			*left -= e.cells[c.name]
-			b.sayf("%d/%d %-28s %s; about %s left", round+1, b.opts.rounds, c.name, got, roundUp(*left))
+			b.sayf("%d/%d %-28s %s; about %s left", round+1, rounds, c.name, got, roundUp(*left))
 		}
 	}
 	return nil

@@ -55,7 +55,8 @@ func (b *bench) rows() []row {
 
 // experiments returns all experiments, in the order in which they are run.
 func (b *bench) experiments() []experiment {
-	return []experiment{b.checkExperiment(), b.envoyExperiment(), b.reloadExperiment(), b.startExperiment(), b.piecesExperiment()}
+	envoys := b.envoyExperiments()
+	return append([]experiment{b.checkExperiment()}, append(envoys, b.reloadExperiment(), b.startExperiment(), b.piecesExperiment())...)
 }
 
 func pieceRows() []row {

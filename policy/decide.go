@@ -9,7 +9,7 @@ func (s *Set) Decide(r *Request) Decision {
 	policy, known := s.governs(r)
 	if policy != nil && policy.direct && saysCrossOrigin(r) {
 		if at, ok := policy.origins.own.exact.lists(r.Origin); ok {
-			d := Decision{Kind: kindOf(r), Policy: policy, Reason: ReasonOriginAllowed, rule: ruleRef{policy.doc, partOrigins, at}}
+			d := Decision{Kind: kindOf(r), Policy: policy, Reason: ReasonOriginAllowed, rule: policy.origins.own.ref(at)}
 			d.grant(r)
 			return d
 		}
@@ -219,7 +219,7 @@ func (d *Decision) deny(why Reason, part rulePart) {
 }
 
 // ref points at a field of the policy.
-func (p *Policy) ref(part rulePart) ruleRef { return ruleRef{p.doc, part, whole} }
+func (p *Policy) ref(part rulePart) ruleRef { return ruleRef{doc: p.doc, part: part, index: whole} }
 
 // choose is the index of a yes or no.
 func choose(yes bool) int {

@@ -62,7 +62,7 @@ func (h *holder) by(field string) string { return h.guardrail.at(h.guardrail.fie
 
 // breach reports what a part of the policy does that the guardrail forbids.
 func (h *holder) breach(part rulePart, i int32, f *fault) {
-	ref := ruleRef{h.doc, part, i}
+	ref := ruleRef{doc: h.doc, part: part, index: i}
 	h.breachAt(ref, ref.place(), string(ref.appendField(nil)), f)
 }
 
@@ -243,7 +243,7 @@ func (h *holder) exceptions() {
 		if field.text(h.spec.GetDangerously()) == "" {
 			continue
 		}
-		ref := ruleRef{h.doc, partDangerously, whole}
+		ref := ruleRef{doc: h.doc, part: partDangerously, index: whole}
 		h.breachAt(ref, h.place.Field("dangerously").Field(field.name), "spec.dangerously."+field.name, &fault{
 			"guardrail_exception", h.by("noExceptions") + " forbids exceptions", "remove it, and what needs it",
 		})

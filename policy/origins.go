@@ -28,38 +28,38 @@ type originRegex struct {
 // match returns whether an origin may call, why, and by which rule.
 func (r *originRules) match(o *origin, form originForm) (allowed bool, why Reason, by ruleRef) {
 	if r.constant {
-		return true, ReasonOriginAllowed, ruleRef{r.own.doc, r.own.part, r.own.anyAt}
+		return true, ReasonOriginAllowed, r.own.ref(r.own.anyAt)
 	}
 	if form == formMalformed {
 		return false, ReasonOriginMalformed, ruleRef{}
 	}
 	hash := r.own.exact.hash(o.text)
 	if at, ok := r.excluded.find(o, form, hash); ok {
-		return false, ReasonOriginExcluded, ruleRef{r.excluded.doc, r.excluded.part, at}
+		return false, ReasonOriginExcluded, r.excluded.ref(at)
 	}
 	if at, ok := r.own.find(o, form, hash); ok {
-		return true, ReasonOriginAllowed, ruleRef{r.own.doc, r.own.part, at}
+		return true, ReasonOriginAllowed, r.own.ref(at)
 	}
 	if at, ok := r.temporary.find(o, form, hash); ok {
-		return true, ReasonOriginAllowed, ruleRef{r.temporary.doc, r.temporary.part, at}
+		return true, ReasonOriginAllowed, r.temporary.ref(at)
 	}
 	for _, set := range r.sets {
 		if at, ok := set.find(o, form, hash); ok {
-			return true, ReasonOriginAllowed, ruleRef{set.doc, set.part, at}
+			return true, ReasonOriginAllowed, set.ref(at)
 		}
 	}
 	for _, re := range r.regexes {
 		if form == formTuple && re.MatchString(o.text) {
-			return true, ReasonOriginAllowed, ruleRef{r.own.doc, partOriginRegexes, re.at}
+			return true, ReasonOriginAllowed, ruleRef{doc: r.own.doc, part: partOriginRegexes, index: re.at}
 		}
 	}
 	if r.any {
-		return true, ReasonOriginAllowed, ruleRef{r.own.doc, r.own.part, r.own.anyAt}
+		return true, ReasonOriginAllowed, r.own.ref(r.own.anyAt)
 	}
 	if form == formNull {
-		return false, ReasonOriginNull, ruleRef{r.own.doc, partOrigins, whole}
+		return false, ReasonOriginNull, ruleRef{doc: r.own.doc, part: partOrigins, index: whole}
 	}
-	return false, ReasonOriginNotAllowed, ruleRef{r.own.doc, partOrigins, whole}
+	return false, ReasonOriginNotAllowed, ruleRef{doc: r.own.doc, part: partOrigins, index: whole}
 }
 
 // An originIndex finds the entry of a list that an origin matches. Entries are
@@ -68,6 +68,8 @@ type originIndex struct {
 	doc  *Document
 	part rulePart
 	list []string
+	// listed is where the list stands.
+	listed *Place
 
 	size   int
 	anyAt  int32
@@ -105,7 +107,7 @@ const absent = -1
 // newOriginIndex makes an index for a list that is added to it in its order. All
 // indexes of a set have one seed, so that an origin is hashed once.
 func newOriginIndex(seed maphash.Seed, doc *Document, part rulePart, list []string) originIndex {
-	x := originIndex{doc: doc, part: part, list: list, anyAt: absent, nullAt: absent, exact: originTable{seed: seed}}
+	x := originIndex{doc: doc, part: part, list: list, listed: doc.listed(part), anyAt: absent, nullAt: absent, exact: originTable{seed: seed}}
 	if len(list) == 0 {
 		return x
 	}
@@ -119,9 +121,12 @@ func newOriginIndex(seed maphash.Seed, doc *Document, part rulePart, list []stri
 
 // item returns where an entry stands, and its path within the document.
 func (x *originIndex) item(at int32) (place *Place, path string) {
-	ref := ruleRef{x.doc, x.part, at}
+	ref := x.ref(at)
 	return ref.place(), string(ref.appendField(nil))
 }
+
+// ref names an entry as the rule that decided.
+func (x *originIndex) ref(at int32) ruleRef { return ruleRef{x.doc, x.part, at, x.listed} }
 
 func (x *originIndex) empty() bool { return x.size == 0 }
 

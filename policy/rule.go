@@ -28,6 +28,9 @@ type ruleRef struct {
 	doc   *Document
 	part  rulePart
 	index int32
+	// listed is where the list stands that the rule is an element of, or nil: to look
+	// for it takes longer than to decide.
+	listed *Place
 }
 
 // rulePart is a part of a document that can decide.
@@ -109,7 +112,7 @@ func (r ruleRef) position() Position {
 	if r.index == whole {
 		return r.doc.at(r.place())
 	}
-	list := r.doc.Root.Field("spec").Field(partNames[r.part])
+	list := r.listed
 	if list == nil || int(r.index) >= len(list.Marks) {
 		return r.doc.at(r.place())
 	}
@@ -117,9 +120,12 @@ func (r ruleRef) position() Position {
 	return Position{File: r.doc.File, Line: int(mark.Line), Column: int(mark.Column)}
 }
 
+// listed is where a part stands, or where what should hold it does.
+func (d *Document) listed(part rulePart) *Place { return d.Root.Field("spec").Field(partNames[part]) }
+
 // place is where the part stands, or where the part that should hold it does.
 func (r ruleRef) place() *Place {
-	place := r.doc.Root.Field("spec").Field(partNames[r.part])
+	place := r.doc.listed(r.part)
 	if r.index == whole {
 		return place
 	}

@@ -69,6 +69,10 @@ func pieceRows() []row {
 			name: "wire/allocations", what: "… allocations", unit: "",
 			ours: figure{cell: wirePiece, metric: metricAllocs}, sign: atMost, limit: 0,
 		},
+		{
+			name: "wire/check", what: "… with the metrics of a Check", unit: "ns",
+			ours: figure{cell: checkPiece, metric: metricNanos},
+		},
 	}
 }
 

@@ -162,10 +162,19 @@ func (w *walker) httpRequest(message []byte) bool {
 			continue
 		}
 		field := message[begin:end:end]
-		if (tag != tagHeaders || !passesHeader(field)) && !w.httpField(tag, field) {
+		at = end
+		if tag == tagHeaders {
+			key, value := glance(field)
+			if value != 0 {
+				if name := field[2:key]; mayMatter(name) && !w.take(name, field[value:], true) {
+					return false
+				}
+				continue
+			}
+		}
+		if !w.httpField(tag, field) {
 			return false
 		}
-		at = end
 	}
 	return true
 }
@@ -188,19 +197,23 @@ func (w *walker) httpField(tag uint64, field []byte) bool {
 	return true
 }
 
-// passesHeader says whether an entry of the map of headers is one that decisions do
-// not look at, by a glance at its name, in the form that encoders write.
-func passesHeader(entry []byte) bool {
+// glance returns where in an entry of the map of headers the name ends and where the
+// value begins. Of an entry that is not in the form that encoders write, or has an empty
+// or a very long value, it returns zeros.
+func glance(entry []byte) (key, value int) {
 	const room = 4 // for two tags and two lengths
 	if len(entry) < room || uint64(entry[0]) != tagKey {
-		return false
+		return 0, 0
 	}
-	key := int(entry[1])
-	if key > len(entry)-room || key >= 0x80 || mayMatter(entry[2:2+key]) || uint64(entry[2+key]) != tagValue {
-		return false
+	key = 2 + int(entry[1])
+	if key > len(entry)-2 || entry[1] >= 0x80 || uint64(entry[key]) != tagValue {
+		return 0, 0
 	}
-	length, begin := shortLength(entry, 2+key+1)
-	return begin != 0 && begin+length == len(entry)
+	length, value := shortLength(entry, key+1)
+	if value+length != len(entry) {
+		return 0, 0
+	}
+	return key, value
 }
 
 // extension takes one entry of context_extensions. Of a key that comes twice the

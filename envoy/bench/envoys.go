@@ -21,7 +21,7 @@ const (
 	envoyOpenSpan    = 3 * time.Second
 	// Where no server is asked, a few hundredths are to be told apart: more than what
 	// a machine that is shared is slower from one second to the next.
-	envoyIdleSpan  = 400 * time.Millisecond
+	envoyIdleSpan  = 300 * time.Millisecond
 	envoyIdleTurns = 4
 	// envoyRequests is how many different requests there are.
 	envoyRequests = 4096

@@ -57,9 +57,9 @@ func (r *originRules) match(o *origin, form originForm) (allowed bool, why Reaso
 		return true, ReasonOriginAllowed, r.own.ref(r.own.anyAt)
 	}
 	if form == formNull {
-		return false, ReasonOriginNull, ruleRef{doc: r.own.doc, part: partOrigins, index: whole}
+		return false, ReasonOriginNull, r.own.ref(whole)
 	}
-	return false, ReasonOriginNotAllowed, ruleRef{doc: r.own.doc, part: partOrigins, index: whole}
+	return false, ReasonOriginNotAllowed, r.own.ref(whole)
 }
 
 // An originIndex finds the entry of a list that an origin matches. Entries are
@@ -125,7 +125,7 @@ func (x *originIndex) item(at int32) (place *Place, path string) {
 	return ref.place(), string(ref.appendField(nil))
 }
 
-// ref names an entry as the rule that decided.
+// ref names an entry, or the whole list, as the rule that decided.
 func (x *originIndex) ref(at int32) ruleRef { return ruleRef{x.doc, x.part, at, x.listed} }
 
 func (x *originIndex) empty() bool { return x.size == 0 }

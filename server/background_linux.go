@@ -19,6 +19,8 @@ const (
 	// Linux, since 6.6, lets whoever runs finish the slice, and looks for its end only
 	// at a tick, which may be 4 ms away. Before 6.12 it makes no difference.
 	slice = 100 * time.Millisecond
+	// lowest is the niceness beyond which there is none.
+	lowest = 19
 )
 
 // giveWay lets the calling thread stand back, which is what Linux takes the process
@@ -32,6 +34,3 @@ func giveWay() {
 	attr.Runtime = uint64(slice)
 	_ = unix.SchedSetAttr(0, attr, 0)
 }
-
-// lowest is the niceness beyond which there is none.
-const lowest = 19

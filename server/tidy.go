@@ -43,9 +43,9 @@ const (
 	// one policy among thousands takes far less.
 	much = 16 << 20
 	// setsKept is the garbage of how many sets of one size is left: a collection takes
-	// a few milliseconds of all processors, and memory that is not used costs nothing
+	// some ten milliseconds of all processors, and memory that is not used costs nothing
 	// but itself.
-	setsKept = 4
+	setsKept = 3
 )
 
 // replaced is told that a set has come into force in place of another, and collects
@@ -60,7 +60,7 @@ func (t *tidier) replaced() {
 
 // isDue reports whether to collect after a set that took so many bytes.
 func (h *heap) isDue(made uint64) bool {
-	return made >= much && (h.isFull(made) || h.garbage() > (setsKept-1)*made)
+	return made >= much && (h.isFull(made) || h.garbage() > setsKept*made)
 }
 
 // first is told that the first set has come into force, when nobody has called yet.

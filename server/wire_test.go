@@ -31,6 +31,18 @@ func onWire(tb testing.TB, a *authorization) func(input mem.BufferSlice) {
 	}
 }
 
+// inPlace returns what the transport of Checks does with one.
+func inPlace(tb testing.TB, a *authorization) func(input []byte) {
+	tb.Helper()
+	var answer []byte
+	return func(input []byte) {
+		var err error
+		if answer, err = a.respond(answer[:0], input); err != nil || len(answer) == 0 {
+			tb.Fatalf("%d bytes, error %v", len(answer), err)
+		}
+	}
+}
+
 func loadBuffers(tb testing.TB) []mem.BufferSlice {
 	tb.Helper()
 	var out []mem.BufferSlice
@@ -42,7 +54,12 @@ func loadBuffers(tb testing.TB) []mem.BufferSlice {
 
 func TestCheckDoesNotAllocate(t *testing.T) {
 	a := newAuthorization(loadPolicy())
-	inputs, handle := loadBuffers(t), onWire(t, a)
+	t.Run("gRPC", func(t *testing.T) { wantNoAllocations(t, loadBuffers(t), onWire(t, a)) })
+	t.Run("in place", func(t *testing.T) { wantNoAllocations(t, loadChecks(t), inPlace(t, a)) })
+}
+
+func wantNoAllocations[T any](t *testing.T, inputs []T, handle func(T)) {
+	t.Helper()
 	all := func() {
 		for _, input := range inputs {
 			handle(input)

@@ -11,9 +11,9 @@ import (
 
 const (
 	// garbagePercent lets the heap grow further between two collections than the
-	// runtime does by itself. What lives is the policies, and what each call
-	// leaves behind is small, so that memory is cheap here and collecting is not:
-	// it took about a tenth off the processor time of a call.
+	// runtime does by itself. What lives is the policies. Calls of Check leave nothing
+	// behind; a change of policies does, and this is room for three large ones, after
+	// which the server itself collects, between two (server/tidy.go).
 	garbagePercent = 700
 	// memoryRatio is how much of a container's memory the heap may take before it
 	// is collected more often, whatever the percentage says.

@@ -19,8 +19,8 @@ const (
 	envoyRate        = 1_000
 	envoyClosedSpan  = 1500 * time.Millisecond
 	envoyOpenSpan    = 3 * time.Second
-	// Where no server is asked, a few hundredths are to be told apart: more than what
-	// a machine that is shared is slower from one second to the next.
+	// Where no server is asked, a few hundredths are to be told apart, and a machine
+	// that is shared differs by more than that from one second to the next.
 	envoyIdleSpan  = 300 * time.Millisecond
 	envoyIdleTurns = 4
 	// envoyRequests is how many different requests there are.

@@ -87,11 +87,14 @@ func (b *bench) measure(ctx context.Context) (samples, error) {
 	return results, errors.Join(errs...)
 }
 
+// rounds is how often the cells of an experiment are measured.
+func (b *bench) rounds(e *experiment) int { return b.opts.rounds * max(e.turns, 1) }
+
 func (b *bench) estimate(e *experiment, want func(string) bool) time.Duration {
 	total := e.about
 	for name, about := range e.cells {
 		if want(name) {
-			total += time.Duration(b.opts.rounds*max(e.turns, 1)) * about
+			total += time.Duration(b.rounds(e)) * about
 		}
 	}
 	return total
@@ -108,7 +111,7 @@ func (b *bench) conduct(ctx context.Context, e *experiment, want func(string) bo
 		return err
 	}
 	*left -= e.about
-	rounds := b.opts.rounds * max(e.turns, 1)
+	rounds := b.rounds(e)
 	for round := range rounds {
 		for _, c := range cells {
 			got, err := c.measure(ctx)

@@ -43,8 +43,8 @@ type changer struct {
 	turn     int
 }
 
-// openReload starts corsgate with a large set of origins, of which there are two
-// versions.
+// openReload writes a large set of origins, of which there are two versions. The
+// first cell of each round starts corsgate with it, and the second has the same one.
 func (b *bench) openReload(ctx context.Context, _ func(string) bool) ([]cell, error) {
 	dir, origins, err := b.policies(reloadOrigins, reloadWildcards)
 	if err != nil {
@@ -64,22 +64,21 @@ func (b *bench) openReload(ctx context.Context, _ func(string) bool) ([]cell, er
 	if err != nil {
 		return nil, err
 	}
-	server, err := b.corsgateAt(ctx, anywhere(), dir)
-	if err != nil {
-		return nil, err
-	}
+	var server *target
 	opts := load.Options{
-		Network: server.network, Address: server.address, Dialect: &load.GRPC{Method: scene.CheckMethod, Messages: messages},
+		Dialect:     &load.GRPC{Method: scene.CheckMethod, Messages: messages},
 		Connections: checkConnections, Rate: checkRate, Duration: reloadSpan, Core: machine.AnyCore,
 	}
 	return []cell{
 		{reloadWithout, func(ctx context.Context) (sample, error) {
 			// One that has seen changes keeps for a while what memory they took.
-			err := server.stop()
-			if err == nil {
-				server, err = b.corsgateAt(ctx, anywhere(), dir)
+			if server != nil {
+				if err := server.stop(); err != nil {
+					return nil, err
+				}
 			}
-			if err != nil {
+			var err error
+			if server, err = b.corsgateAt(ctx, anywhere(), dir); err != nil {
 				return nil, err
 			}
 			opts.Network, opts.Address = server.network, server.address

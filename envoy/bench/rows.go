@@ -55,8 +55,9 @@ func (b *bench) rows() []row {
 
 // experiments returns all experiments, in the order in which they are run.
 func (b *bench) experiments() []experiment {
-	envoys := b.envoyExperiments()
-	return append([]experiment{b.checkExperiment()}, append(envoys, b.reloadExperiment(), b.startExperiment(), b.piecesExperiment())...)
+	return slices.Concat(
+		[]experiment{b.checkExperiment()}, b.envoyExperiments(),
+		[]experiment{b.reloadExperiment(), b.startExperiment(), b.piecesExperiment()})
 }
 
 func pieceRows() []row {

@@ -23,13 +23,13 @@ const (
 // ProblemAccess is the problem that an error with a path makes.
 func ProblemAccess(path string, err error) policy.Problem { return problemAccess(path, path, err) }
 
-// OnParse makes a source tell which files it parses.
-func (f *File) OnParse(told func(file string)) {
+// OnParse makes a source tell which files it parses, and what they hold.
+func (f *File) OnParse(told func(file string, data []byte)) {
 	parse := f.parse
 	var mu sync.Mutex // files are parsed side by side
 	f.parse = func(file string, data []byte) ([]policy.Document, policy.Problems) {
 		mu.Lock()
-		told(file)
+		told(file, data)
 		mu.Unlock()
 		return parse(file, data)
 	}
@@ -116,13 +116,4 @@ func SaveNow(kept Source, s Snapshot) (int64, error) {
 	}
 	info, err := os.Stat(k.file.path)
 	return info.Size(), err
-}
-
-// OnData makes a source tell what it parses.
-func (f *File) OnData(told func(data []byte)) {
-	parse := f.parse
-	f.parse = func(file string, data []byte) ([]policy.Document, policy.Problems) {
-		told(data)
-		return parse(file, data)
-	}
 }

@@ -280,7 +280,7 @@ func TestParsesOnlyWhatChanged(t *testing.T) {
 	putPolicy(t, dir, "b.yaml")
 	file := newFile(dir)
 	var parsed []string
-	file.OnParse(func(path string) { parsed = append(parsed, filepath.Base(path)) })
+	file.OnParse(func(path string, _ []byte) { parsed = append(parsed, filepath.Base(path)) })
 	load := func(want ...string) {
 		t.Helper()
 		parsed = nil
@@ -311,7 +311,7 @@ func TestLargeFilesShareMemory(t *testing.T) {
 	}
 	f := source.NewFile([]string{file}, source.FileOptions{})
 	var text []byte
-	f.OnData(func(data []byte) { text = data })
+	f.OnParse(func(_ string, data []byte) { text = data })
 	var kept []policy.Document
 	shared := 0
 	// Garbage may be collected in between, and then the memory is another.

@@ -280,6 +280,6 @@ func TestWatchDeliversNothingThatCameAfterTheEnd(t *testing.T) {
 	dir := t.TempDir()
 	putPolicy(t, dir, "a.yaml")
 	file := newFile(dir)
-	file.OnParse(func(string) { cancel() })
+	file.OnParse(func(string, []byte) { cancel() })
 	must(t, file.Watch(ctx, func(source.Snapshot) { t.Error("a snapshot was delivered after the end") }))
 }
